@@ -1,0 +1,88 @@
+"""The things this package is about. Times are aware datetimes in UTC; nothing here holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["ApiToken", "Context", "Identity", "Method", "Role", "Session", "User"]
+
+
+class Role(StrEnum):
+    """Medusa's roles (the enum `user_role_enum` of its database)."""
+
+    ADMIN = "admin"
+    MEMBER = "member"
+    DEVELOPER = "developer"
+
+
+class Method(StrEnum):
+    """How a request proves who it comes from."""
+
+    SESSION = "session"
+    ACCESS_TOKEN = "access_token"  # noqa: S105 - a name
+    API_TOKEN = "api_token"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An administrator. `id` is `usr_` and a ULID; `email` is lower case."""
+
+    id: str
+    email: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+    first_name: str | None = None
+    last_name: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The server's record behind a cookie. `id_hash` is the SHA-256 of the session id, in hex: the id itself is not kept."""
+
+    id_hash: str
+    user_id: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    client: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A long-lived token of a user. `id` is `tok_` and a ULID; the token itself is not kept."""
+
+    id: str
+    user_id: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a credential turned out to be.
+
+    `credential_id` names the credential without being it: a session's `id_hash`, an access token's `jti`, an API token's `id`.
+    `factors` are those that the credential was won with, such as `("password",)`.
+    """
+
+    user: User
+    method: Method
+    credential_id: str
+    factors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Where a request comes from: the client's address and its user agent, for the records that an operator reads."""
+
+    client: str | None = None
+    user_agent: str | None = None

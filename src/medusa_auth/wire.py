@@ -1,0 +1,131 @@
+"""Medusa v1's JSON shapes. The server writes them, the client reads them; the names are Medusa's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from medusa_auth import model
+
+__all__ = [
+    "API_TOKEN_HEADER",
+    "COOKIE_NAME",
+    "PUBLISHABLE_API_KEY_HEADER",
+    "AdminAuthRes",
+    "AdminBearerAuthRes",
+    "AdminPostAuthReq",
+    "Answer",
+    "ErrorRes",
+    "Response",
+    "User",
+    "timestamp",
+]
+
+COOKIE_NAME = "connect.sid"
+API_TOKEN_HEADER = "x-medusa-access-token"  # noqa: S105 - a name
+PUBLISHABLE_API_KEY_HEADER = "x-publishable-api-key"
+
+
+def timestamp(moment: datetime) -> str:
+    """`moment` as Medusa writes it: UTC, milliseconds, `2026-11-24T01:53:13.446Z`; finer digits are cut off, not rounded."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+class Response(Struct, frozen=True):
+    """What was received beside the body. `headers` has lower-case names; of a repeated header the last is kept."""
+
+    status: int
+    headers: dict[str, str]
+
+
+class Answer(Struct, dict=True):
+    """A body that was received; `response` says how. Has no field of its own, like the answer to a logout."""
+
+    @property
+    def response(self) -> Response:
+        """Status and headers of the answer.
+
+        Raises AttributeError on a body that was not received but made.
+        """
+        try:
+            return self.__dict__["response"]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError("this body was not received from a server") from None
+
+    @response.setter
+    def response(self, response: Response) -> None:
+        self.__dict__["response"] = response
+
+
+class AdminPostAuthReq(Struct):
+    """The body of a login and of a request for an access token."""
+
+    email: Annotated[str, Meta(description="The administrator's email, in any case.", examples=["admin@example.com"])]
+    password: Annotated[str, Meta(description="The password, exactly as it was set.", min_length=1)]
+
+    def __repr__(self) -> str:
+        return f"AdminPostAuthReq(email={self.email!r}, password=...)"
+
+
+class User(Struct, omit_defaults=False):
+    """An administrator as Medusa answers it, keys in Medusa's order. Times are ISO 8601 in UTC with milliseconds."""
+
+    id: Annotated[str, Meta(description="`usr_` and a ULID.")]
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
+    role: str | None
+    email: str
+    first_name: str | None
+    last_name: str | None
+    api_token: Annotated[
+        str | None, Meta(description="Always null from this server: a token is shown once, when made.")
+    ] = None
+    metadata: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, user: model.User) -> User:
+        """`user` as it goes over the wire. `api_token` is always null: a token is shown once, when it is made."""
+        return cls(
+            id=user.id,
+            created_at=timestamp(user.created_at),
+            updated_at=timestamp(user.updated_at),
+            deleted_at=None,
+            role=user.role.value,
+            email=user.email,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            metadata=None if user.metadata is None else dict(user.metadata),
+        )
+
+
+class AdminAuthRes(Answer):
+    """The answer to a login and to a check."""
+
+    user: User
+
+
+class AdminBearerAuthRes(Answer):
+    """The answer to a request for an access token."""
+
+    access_token: Annotated[str, Meta(description="A JWT, for `Authorization: Bearer`.")]
+
+    def __repr__(self) -> str:
+        return "AdminBearerAuthRes(access_token=...)"
+
+
+class ErrorRes(Struct, omit_defaults=True):
+    """An error, in the order that Medusa writes its keys. `code` is absent where Medusa has none."""
+
+    type: str
+    message: str
+    code: str | None = None
+
+    def encode(self) -> bytes:
+        """Medusa puts `code` first where there is one."""
+        if self.code is None:
+            return msgspec.json.encode({"type": self.type, "message": self.message})
+        return msgspec.json.encode({"code": self.code, "type": self.type, "message": self.message})
