@@ -18,7 +18,8 @@
   x ConnectionError             no answer
     + TimeoutError              no answer in time
 
-Names follow what went wrong, not where: the server raises the `AuthenticationError` that the client raises on reading it.
+Names follow what went wrong, not where: the server raises an `AuthenticationError`, and the client that reads its
+answer raises the same.
 """
 
 from __future__ import annotations

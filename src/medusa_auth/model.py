@@ -43,7 +43,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The server's record behind a cookie. `id_hash` is the SHA-256 of the session id, in hex: the id itself is not kept."""
+    """The server's record behind a cookie. `id_hash` is the SHA-256 of its id, in hex: the id itself is not kept."""
 
     id_hash: str
     user_id: str
@@ -70,7 +70,8 @@ class ApiToken:
 class Identity:
     """Who a credential turned out to be.
 
-    `credential_id` names the credential without being it: a session's `id_hash`, an access token's `jti`, an API token's `id`.
+    `credential_id` names the credential without being it: a session's `id_hash`, an access token's `jti`, an API
+    token's `id`.
     `factors` are those that the credential was won with, such as `("password",)`.
     """
 

@@ -30,7 +30,7 @@ PUBLISHABLE_API_KEY_HEADER = "x-publishable-api-key"
 
 
 def timestamp(moment: datetime) -> str:
-    """`moment` as Medusa writes it: UTC, milliseconds, `2026-11-24T01:53:13.446Z`; finer digits are cut off, not rounded."""
+    """`moment` as Medusa writes it: UTC, milliseconds, `2026-11-24T01:53:13.446Z`; finer digits are cut off."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 

@@ -1,0 +1,5 @@
+"""`python -m medusa_auth`."""
+
+from medusa_auth.cli import main
+
+main()

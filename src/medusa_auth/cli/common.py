@@ -1,0 +1,114 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from medusa_auth.errors import AnswerError, MedusaAuthError
+from medusa_auth.server.app import Parts
+from medusa_auth.settings import DATA_DIR_VARIABLE, from_env
+
+__all__ = [
+    "DataDirOption",
+    "EmailOption",
+    "JsonOption",
+    "PasswordStdinOption",
+    "errors_shown",
+    "output",
+    "read_password",
+    "show",
+    "with_parts",
+]
+
+T = TypeVar("T")
+
+output = Console()
+_errors = Console(stderr=True)
+
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help=f"The data folder. Default: ${DATA_DIR_VARIABLE}, else .medusa-auth here."),
+]
+EmailOption = Annotated[str, typer.Option("--email", help="The administrator's email.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+PasswordStdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input and do not ask.")
+]
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """An error becomes a line on stderr and the exit status 1."""
+    try:
+        yield
+    except AnswerError as error:
+        _fail(error.message)
+    except MedusaAuthError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    _errors.print(f"[bold red]Error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _escaped(text: str) -> str:
+    """Square brackets are rich's markup, and control characters the terminal's."""
+    return "".join(char if char.isprintable() else "?" for char in text).replace("[", r"\[")
+
+
+def with_parts(data_dir: Path | None, work: Callable[[Parts], Awaitable[T]]) -> T:
+    """The result of `work` with the parts of this data folder; errors are shown, and the command ends."""
+    with errors_shown():
+        parts = Parts.of(from_env(data_dir=data_dir))
+        try:
+            return asyncio.run(_awaited(work, parts))
+        finally:
+            parts.close()
+    raise typer.Exit(1)
+
+
+async def _awaited(work: Callable[[Parts], Awaitable[T]], parts: Parts) -> T:
+    return await work(parts)
+
+
+def read_password(*, stdin: bool, confirm: bool = False) -> str:
+    """The first line of standard input, or what is typed at a prompt that does not show it. Never empty."""
+    if stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
+    if not password:
+        raise typer.BadParameter("The password is empty.")
+    return str(password)
+
+
+def show(rows: Sequence[Any], columns: Sequence[str], *, json: bool) -> None:
+    """The attributes `columns` of `rows`: a table for people, or a JSON array."""
+    picked = [{name: getattr(row, name) for name in columns} for row in rows]
+    if json:
+        print(msgspec.json.format(msgspec.json.encode(picked), indent=2).decode())  # noqa: T201 - for a program
+        return
+    table = Table(*(name.replace("_", " ") for name in columns), box=None, header_style="bold", pad_edge=False)
+    for row in picked:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    output.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return _escaped(str(value))

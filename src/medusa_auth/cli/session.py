@@ -1,0 +1,98 @@
+"""`medusa-auth login`, `whoami`, `logout`: a session of one's own with any Medusa backend, kept between commands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from medusa_auth.cli.common import EmailOption, PasswordStdinOption, errors_shown, output, read_password
+from medusa_auth.client import Medusa
+from medusa_auth.errors import AuthenticationError, MedusaAuthError
+from medusa_auth.settings import state_dir
+
+__all__ = ["login", "logout", "whoami"]
+
+MAX_RETRIES = 2
+
+
+class NotSignedInError(MedusaAuthError):
+    """There is no session to go on with."""
+
+    def __init__(self) -> None:
+        super().__init__("Not signed in: `medusa-auth login URL` signs in.")
+
+
+class _Kept(msgspec.Struct):
+    """What the state file holds."""
+
+    url: str
+    cookies: list[dict[str, Any]]
+
+
+def login(
+    url: Annotated[str, typer.Argument(help="Where Medusa, or this server, answers.")],
+    email: EmailOption,
+    password_stdin: PasswordStdinOption = False,
+) -> None:
+    """Sign in, and keep the session for the next commands."""
+    with errors_shown(), Medusa(url, max_retries=MAX_RETRIES) as medusa:
+        user = medusa.admin.auth.create_session(email=email, password=read_password(stdin=password_stdin)).user
+        _keep(_Kept(url, medusa.cookies.dump()))
+    output.print(f"Signed in to {url} as {user.email}.", highlight=False)
+
+
+def whoami() -> None:
+    """Show who is signed in, and where."""
+    with errors_shown():
+        kept = _kept()
+        try:
+            with _medusa(kept) as medusa:
+                user = medusa.admin.auth.get_session().user
+        except AuthenticationError:
+            raise NotSignedInError from None
+    output.print(f"{user.email} ({user.id}), {user.role}, at {kept.url}", highlight=False)
+
+
+def logout() -> None:
+    """Sign out. The kept session is thrown away once the server has ended it, or says that it is over."""
+    with errors_shown():
+        kept = _kept()
+        try:
+            with _medusa(kept) as medusa:
+                medusa.admin.auth.delete_session()
+        except AuthenticationError:
+            pass
+        _path().unlink(missing_ok=True)
+    output.print(f"Signed out of {kept.url}.", highlight=False)
+
+
+def _medusa(kept: _Kept) -> Medusa:
+    medusa = Medusa(kept.url, max_retries=MAX_RETRIES)
+    medusa.cookies.load(kept.cookies)
+    return medusa
+
+
+def _path() -> Path:
+    return state_dir() / "session.json"
+
+
+def _keep(kept: _Kept) -> None:
+    """For its owner alone from the first moment on: never written to a file that others can read."""
+    path = _path()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(kept))
+    new.replace(path)
+
+
+def _kept() -> _Kept:
+    try:
+        return msgspec.json.decode(_path().read_bytes(), type=_Kept)
+    except (FileNotFoundError, msgspec.DecodeError):
+        raise NotSignedInError from None

@@ -1,0 +1,154 @@
+"""Access tokens: JWTs that are signed and verified with HS256 (RFC 7515, RFC 7519, RFC 7518 section 3.2).
+
+Which claim names the user and which claims say what a token is for belongs to the dialect and arrives as an argument;
+in Medusa v1 these are `user_id` and `{"domain": "admin"}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from joserfc import jws, jwt
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import OctKey
+
+from medusa_auth.core.ids import Random
+from medusa_auth.errors import AuthenticationError
+from medusa_auth.model import User
+from medusa_auth.store.base import Transaction
+
+__all__ = ["AccessToken", "AccessTokens", "Claims"]
+
+ALGORITHM = "HS256"
+TOKEN_ID_BYTES = 16
+# Machines' clocks differ: RFC 7519, section 4.1.4 allows "no more than a few minutes". Never applied to `exp`.
+CLOCK_LEEWAY = timedelta(minutes=1)
+# A token of ours has 260 characters; what is much longer is not worth a hash over it.
+MAX_TOKEN_LENGTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The dialect: the claim that holds the user's id, and the claims that say what a token is for."""
+
+    subject: str
+    purpose: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a verified token says. `id` is its `jti`; where it has none, as Medusa's, the hash of what was signed."""
+
+    id: str
+    user_id: str
+    issued_at: datetime | None
+    expires_at: datetime
+
+
+class AccessTokens:
+    """Signs with the first key and verifies with all, so that a key can be replaced without logging anyone out."""
+
+    def __init__(self, keys: Sequence[str], claims: Claims, life: timedelta, random: Random = os.urandom) -> None:
+        self._keys = [_key(key) for key in keys]
+        self._claims = claims
+        self._life = life
+        self._random = random
+
+    def issue(self, tx: Transaction, user: User, now: datetime) -> str:
+        """A token for `user`, good for `life` from `now` on."""
+        # `iat` has whole seconds. A token that follows a revocation within its second counts as issued at the next.
+        not_before = tx.access_tokens.not_before(user.id)
+        issued_at = max(math.floor(now.timestamp()), math.ceil(not_before.timestamp()) if not_before else 0)
+        claims = {
+            self._claims.subject: user.id,
+            **self._claims.purpose,
+            "iat": issued_at,
+            "exp": issued_at + int(self._life.total_seconds()),
+            "jti": base64.urlsafe_b64encode(self._random(TOKEN_ID_BYTES)).rstrip(b"=").decode(),
+        }
+        return jwt.encode({"alg": ALGORITHM, "typ": "JWT"}, claims, self._keys[0], algorithms=[ALGORITHM])
+
+    def verify(self, token: str, now: datetime) -> AccessToken:
+        """What `token` says, if one of the keys signed it, it is an access token, and this is its time.
+
+        Raises AuthenticationError. Whether it was revoked is the store's to say: `check_not_revoked`.
+        """
+        claims = self._signed_claims(token)
+        user_id, expires_at = claims.get(self._claims.subject), _moment(claims, "exp")
+        issued_at, not_before = _moment(claims, "iat"), _moment(claims, "nbf")
+        if (
+            not isinstance(user_id, str)
+            or not user_id
+            or any(claims.get(name) != value for name, value in self._claims.purpose.items())
+            or expires_at is None
+            or now >= expires_at
+            or (issued_at is not None and issued_at > now + CLOCK_LEEWAY)
+            or (not_before is not None and not_before > now + CLOCK_LEEWAY)
+        ):
+            raise AuthenticationError
+        return AccessToken(_token_id(token, claims), user_id, issued_at, expires_at)
+
+    def check_not_revoked(self, tx: Transaction, token: AccessToken) -> None:
+        """Raises AuthenticationError if it was ended by a logout, a changed password or the like."""
+        not_before = tx.access_tokens.not_before(token.user_id)
+        ended_with_others = not_before is not None and (token.issued_at is None or token.issued_at < not_before)
+        if ended_with_others or tx.access_tokens.is_revoked(token.id):
+            raise AuthenticationError
+
+    def revoke(self, tx: Transaction, token: AccessToken, now: datetime) -> None:
+        """End this one everywhere."""
+        tx.access_tokens.delete_expired(now)
+        tx.access_tokens.revoke(token.id, token.user_id, token.expires_at)
+        tx.announce(token.user_id, now)
+
+    def revoke_of_user(self, tx: Transaction, user_id: str, now: datetime) -> None:
+        """End all that were issued to the user until `now`, which is to be read inside the transaction."""
+        tx.access_tokens.set_not_before(user_id, datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC))
+        tx.announce(user_id, now)
+
+    def _signed_claims(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise AuthenticationError
+        for key in self._keys:
+            try:
+                signed = jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
+                return msgspec.json.decode(signed.payload, type=dict[str, Any])
+            except (JoseError, msgspec.DecodeError, ValueError, RecursionError):
+                continue
+        raise AuthenticationError
+
+
+def _key(secret: str) -> OctKey:
+    # Which secrets are long enough is a matter of the settings, which refuse short ones with a sentence.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)
+        return OctKey.import_key(secret.encode())
+
+
+def _moment(claims: Mapping[str, Any], name: str) -> datetime | None:
+    """A NumericDate (RFC 7519, section 2); None where it is absent. Raises AuthenticationError on anything else."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise AuthenticationError
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise AuthenticationError from None
+
+
+def _token_id(token: str, claims: Mapping[str, Any]) -> str:
+    token_id = claims.get("jti")
+    if isinstance(token_id, str) and token_id:
+        return token_id
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()

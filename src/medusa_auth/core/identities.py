@@ -1,0 +1,210 @@
+"""Credential -> Identity: remembered, and forgotten the moment that it is revoked.
+
+A credential that was proven once is answered from a bounded cache. Before every answer `Changes` is asked, which costs
+microseconds, who has to be forgotten: so an answer is never older than the last commit that was acknowledged before
+the question. What the cache does not know is asked of the store, once for many that ask at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from medusa_auth.core.access_tokens import AccessTokens
+from medusa_auth.core.api_tokens import ApiTokens
+from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
+from medusa_auth.errors import AuthenticationError, UnavailableError
+from medusa_auth.model import ApiToken, Identity, Method, Session, User
+from medusa_auth.store.base import Changes, Records, Transaction
+
+__all__ = ["Clock", "Credential", "Identities"]
+
+Clock = Callable[[], datetime]
+"""Tells the time, aware and in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request carries: a session id whose signature was checked, an access token, or an API token."""
+
+    method: Method
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.method}, ...)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Good until `until`: then it is over, or its last use has to be written."""
+
+    identity: Identity
+    until: datetime
+
+
+class Identities:
+    """`capacity` is how many are remembered; 0 asks the store each time."""
+
+    def __init__(
+        self,
+        records: Records,
+        changes: Changes,
+        sessions: Sessions,
+        access_tokens: AccessTokens,
+        api_tokens: ApiTokens,
+        capacity: int,
+    ) -> None:
+        self._records = records
+        self._changes = changes
+        self._sessions = sessions
+        self._access_tokens = access_tokens
+        self._api_tokens = api_tokens
+        self._cache = _Cache(capacity)
+        self._epoch = 0
+        self._asked: dict[tuple[bytes, int], asyncio.Task[Identity]] = {}
+
+    async def check(self, credential: Credential, now: datetime) -> Identity:
+        """Who it is. Raises AuthenticationError, the same whatever was wrong, and UnavailableError."""
+        heard = self._listen()
+        key = hashlib.sha256(f"{credential.method} {credential.secret}".encode("utf-8", "surrogatepass")).digest()
+        if heard:
+            known = self._cache.get(key)
+            if known is not None and now < known.until:
+                return known.identity
+        return await self._ask_once(key, credential, now)
+
+    def _listen(self) -> bool:
+        """Forget whom the store says; False if it cannot be heard, and then nothing is remembered either."""
+        try:
+            users = self._changes.poll()
+        except UnavailableError:
+            users = None
+            heard = False
+        else:
+            heard = True
+        if users is None:
+            self._cache.clear()
+            self._epoch += 1
+        elif users:
+            self._epoch += 1
+            for user_id in users:
+                self._cache.forget(user_id)
+        return heard
+
+    async def _ask_once(self, key: bytes, credential: Credential, now: datetime) -> Identity:
+        """Join whoever asks the same, if nothing was revoked since they began."""
+        asked = (key, self._epoch)
+        task = self._asked.get(asked)
+        if task is None:
+            task = asyncio.create_task(self._ask(key, credential, now))
+            self._asked[asked] = task
+            task.add_done_callback(lambda _: self._asked.pop(asked, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, key: bytes, credential: Credential, now: datetime) -> Identity:
+        epoch = self._epoch
+        known = await self._prove(credential, now)
+        if self._listen() and self._epoch == epoch:
+            self._cache.put(key, known)
+        return known.identity
+
+    async def _prove(self, credential: Credential, now: datetime) -> _Known:
+        if credential.method is Method.SESSION:
+            return await self._prove_session(credential.secret, now)
+        if credential.method is Method.ACCESS_TOKEN:
+            return await self._prove_access_token(credential.secret, now)
+        return await self._prove_api_token(credential.secret, now)
+
+    async def _prove_session(self, session_id: str, now: datetime) -> _Known:
+        def find(tx: Transaction) -> tuple[Session, User]:
+            session = self._sessions.find(tx, session_id, now)
+            return session, _living(tx, session.user_id)
+
+        session, user = await self._records.read(find)
+        seen_at = session.last_seen_at
+        if self._sessions.rules.is_due(session, now):
+            seen_at = await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now), now, seen_at)
+        until = min(session.expires_at, seen_at + TOUCH_EVERY, seen_at + self._sessions.rules.idle)
+        return _Known(Identity(user, Method.SESSION, session.id_hash, ("password",)), until)
+
+    async def _prove_access_token(self, secret: str, now: datetime) -> _Known:
+        token = self._access_tokens.verify(secret, now)
+
+        def find(tx: Transaction) -> User:
+            self._access_tokens.check_not_revoked(tx, token)
+            return _living(tx, token.user_id)
+
+        user = await self._records.read(find)
+        return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",)), token.expires_at)
+
+    async def _prove_api_token(self, secret: str, now: datetime) -> _Known:
+        def find(tx: Transaction) -> tuple[ApiToken, User]:
+            token = self._api_tokens.find(tx, secret, now)
+            return token, _living(tx, token.user_id)
+
+        token, user = await self._records.read(find)
+        used_at = token.last_used_at or token.created_at
+        if self._api_tokens.is_due(token, now):
+            used_at = await self._touched(lambda tx: tx.api_tokens.touch(token.id, now), now, used_at)
+        until = min(used_at + TOUCH_EVERY, token.expires_at or datetime.max.replace(tzinfo=UTC))
+        # An API token is not won by a factor of its user's; it is one of its own.
+        return _Known(Identity(user, Method.API_TOKEN, token.id), until)
+
+    async def _touched(self, touch: Callable[[Transaction], None], now: datetime, before: datetime) -> datetime:
+        """Write a last use, and tell it. A store that can only be read costs its precision, not the answer."""
+        try:
+            await self._records.write(touch)
+        except UnavailableError:
+            return before
+        return now
+
+
+def _living(tx: Transaction, user_id: str) -> User:
+    user = tx.users.get(user_id)
+    if user is None:
+        raise AuthenticationError
+    return user
+
+
+class _Cache:
+    """The most recently used are kept; each can be found by its user."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._of_user: dict[str, set[bytes]] = {}
+
+    def get(self, key: bytes) -> _Known | None:
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+        return known
+
+    def put(self, key: bytes, known: _Known) -> None:
+        if self._capacity == 0:
+            return
+        self._drop(key)
+        while len(self._known) >= self._capacity:
+            self._drop(next(iter(self._known)))
+        self._known[key] = known
+        self._of_user.setdefault(known.identity.user.id, set()).add(key)
+
+    def forget(self, user_id: str) -> None:
+        for key in self._of_user.pop(user_id, set()):
+            del self._known[key]
+
+    def clear(self) -> None:
+        self._known.clear()
+        self._of_user.clear()
+
+    def _drop(self, key: bytes) -> None:
+        known = self._known.pop(key, None)
+        if known is not None:
+            keys = self._of_user[known.identity.user.id]
+            keys.discard(key)
+            if not keys:
+                del self._of_user[known.identity.user.id]

@@ -1,0 +1,151 @@
+"""The one place where the server's parts are put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from medusa_auth.core.access_tokens import AccessTokens, Claims
+from medusa_auth.core.api_tokens import ApiTokens
+from medusa_auth.core.identities import Clock, Identities
+from medusa_auth.core.ids import Random
+from medusa_auth.core.login import Login
+from medusa_auth.core.passwords import Argon2id, HashingPool, Passwords, Scrypt
+from medusa_auth.core.sessions import SessionRules, Sessions
+from medusa_auth.core.users import Users
+from medusa_auth.errors import AnswerError
+from medusa_auth.server.api.auth import AuthApi
+from medusa_auth.server.api.health import HealthApi
+from medusa_auth.server.api.openapi import OpenApi
+from medusa_auth.server.api.unknown import UnknownApi
+from medusa_auth.server.cookies import SessionCookie
+from medusa_auth.server.edge import Edge
+from medusa_auth.server.identity import Identify
+from medusa_auth.server.logs import configure_logs
+from medusa_auth.server.origins import Origins
+from medusa_auth.server.proxies import Proxies
+from medusa_auth.server.responses import error_response
+from medusa_auth.server.routes import ExpressRoute
+from medusa_auth.settings import Settings, from_env
+from medusa_auth.store.sql.changes import SqliteChanges
+from medusa_auth.store.sql.migrate import migrate
+from medusa_auth.store.sql.records import SqlRecords
+
+__all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
+
+# Medusa v1's access tokens: `user_id` says whose, and `domain` that it is an administrator's and not a customer's.
+ADMIN_CLAIMS = Claims(subject="user_id", purpose={"domain": "admin"})
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The rules and the store that they work on; the command line uses the same."""
+
+    settings: Settings
+    clock: Clock
+    records: SqlRecords
+    passwords: Passwords
+    sessions: Sessions
+    access_tokens: AccessTokens
+    api_tokens: ApiTokens
+    users: Users
+    login: Login
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
+        """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
+        migrate(settings.database_url)
+        records = SqlRecords(settings.database_url)
+        argon2id, scrypt = Argon2id(), Scrypt(random=random)
+        current, other = (argon2id, scrypt) if settings.password_scheme == "argon2id" else (scrypt, argon2id)  # noqa: S105 - a name
+        passwords = Passwords(current, (other,), HashingPool(settings.hashing_threads, settings.hashing_queue))
+        sessions = Sessions(SessionRules(settings.session_life, settings.session_idle), random)
+        access_tokens = AccessTokens(settings.jwt_keys, ADMIN_CLAIMS, settings.access_token_life, random)
+        return cls(
+            settings=settings,
+            clock=clock,
+            records=records,
+            passwords=passwords,
+            sessions=sessions,
+            access_tokens=access_tokens,
+            api_tokens=ApiTokens(random),
+            users=Users(access_tokens, random),
+            login=Login(records, passwords, sessions, access_tokens),
+        )
+
+    def close(self) -> None:
+        self.passwords.close()
+        self.records.close()
+
+
+def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> ASGIApp:
+    """An ASGI application that answers Medusa's admin auth API. It closes its store when its lifespan ends.
+
+    Raises SettingsError, and UnavailableError if the database cannot be read.
+    """
+    parts = Parts.of(settings, clock=clock, random=random)
+    changes = SqliteChanges(settings.database_url)
+    identities = Identities(
+        parts.records, changes, parts.sessions, parts.access_tokens, parts.api_tokens, settings.identities_cached
+    )
+    cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
+    origins = Origins(settings.admin_cors)
+    identify = Identify(identities, cookie, origins, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        await parts.passwords.prepare()
+        yield
+        changes.close()
+        parts.close()
+
+    auth = AuthApi(login=parts.login, identify=identify, cookie=cookie, clock=clock)
+    router = Router(_routes(settings, auth, identify, parts), lifespan=lifespan)
+    return Edge(
+        ExceptionMiddleware(router, handlers={AnswerError: _answer_error}),
+        proxies=Proxies(settings.trusted_proxies),
+        origins=origins,
+        hsts=settings.hsts,
+        random=random,
+    )
+
+
+def app_from_env() -> ASGIApp:
+    """For uvicorn's workers: each builds its own from the environment."""
+    settings = from_env()
+    configure_logs(settings.log_format)
+    if settings.redis_url:
+        structlog.get_logger().warning("REDIS_URL is not used yet: sessions are kept in the database")
+    return create_app(settings)
+
+
+def _routes(settings: Settings, auth: AuthApi, identify: Identify, parts: Parts) -> list[Route]:
+    documented: list[ExpressRoute] = [*auth.routes(), *HealthApi({"database": parts.records}).routes()]
+    pages = OpenApi(documented).routes() if settings.api_page else []
+    unknown = UnknownApi(identify)
+    return [
+        *documented,
+        *pages,
+        ExpressRoute.under("/admin", unknown.under_admin),
+        ExpressRoute.under("", unknown.elsewhere),
+    ]
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    if not isinstance(error, AnswerError):
+        raise error
+    return error_response(error)

@@ -1,0 +1,126 @@
+"""JSON bodies, read as Medusa's body-parser reads them, with an error in JSON where it sends a page.
+
+Every body under /admin is read before anything else is asked, also one that the route does not use.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import zlib
+from collections.abc import Callable
+from email.message import Message
+from typing import Any, NoReturn
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from medusa_auth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+
+__all__ = ["MAX_BODY_BYTES", "read_json"]
+
+# Medusa's limit ("100kb"), of what a compressed body inflates to.
+MAX_BODY_BYTES = 100 * 1024
+JSON_SPACES = " \t\r\n"
+_CHARSETS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
+_WBITS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+
+
+async def read_json(request: Request) -> Any:
+    """The body's object or array; an empty object where there is no body, or none of the type application/json.
+
+    Raises InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError.
+    """
+    headers = request.headers
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return {}
+    content_type = _content_type(headers)
+    if content_type.get_content_type() != "application/json":
+        return {}
+    charset = _charset(content_type)
+    text = _text(await _inflated(request), charset)
+    return _parsed(text) if text else {}
+
+
+def _content_type(headers: Headers) -> Message:
+    message = Message()
+    # A header without a type would be text/plain to `Message`, which is not JSON either.
+    message["content-type"] = headers.get("content-type", "")
+    return message
+
+
+def _charset(content_type: Message) -> str:
+    name = content_type.get_param("charset", "utf-8")
+    try:
+        charset = codecs.lookup(str(name)).name
+    except LookupError:
+        charset = ""
+    if charset not in _CHARSETS:
+        raise UnsupportedMediaTypeError("The body's charset is not supported: UTF-8 is.")
+    return charset
+
+
+async def _inflated(request: Request) -> bytes:
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return await _received(request, _Plain())
+    if encoding not in _WBITS:
+        raise UnsupportedMediaTypeError("The body's encoding is not supported: gzip and deflate are.")
+    try:
+        return await _received(request, _Inflating(_WBITS[encoding]))
+    except zlib.error:
+        raise InvalidRequestError(f"The body is not valid {encoding}.") from None
+
+
+async def _received(request: Request, decoder: _Plain | _Inflating) -> bytes:
+    """The whole body, decoded; as soon as it is known to be too long, it is refused."""
+    length = request.headers.get("content-length", "")
+    if isinstance(decoder, _Plain) and length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += decoder.feed(chunk, MAX_BODY_BYTES + 1 - len(body))
+            if len(body) > MAX_BODY_BYTES:
+                raise PayloadTooLargeError
+    except ClientDisconnect:
+        raise InvalidRequestError("The request was cut off.") from None
+    return bytes(body)
+
+
+class _Plain:
+    def feed(self, chunk: bytes, at_most: int) -> bytes:
+        return chunk[:at_most]
+
+
+class _Inflating:
+    def __init__(self, wbits: int) -> None:
+        self._inflater = zlib.decompressobj(wbits)
+
+    def feed(self, chunk: bytes, at_most: int) -> bytes:
+        return self._inflater.decompress(chunk, at_most)
+
+
+def _text(body: bytes, charset: str) -> str:
+    if charset == "utf-16" and not body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        charset = "utf-16-le"
+    return body.decode(charset, "replace").removeprefix("\ufeff")
+
+
+def _parsed(text: str) -> Any:
+    """As body-parser's strict mode: an object or an array, and nothing that JSON does not know."""
+    stripped = text.lstrip(JSON_SPACES)
+    if not stripped.startswith(("{", "[")):
+        raise InvalidRequestError("The body is not valid JSON: an object is needed.")
+    try:
+        return _decode(stripped)
+    except (ValueError, RecursionError):
+        raise InvalidRequestError("The body is not valid JSON.") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+# Python's own decoder, for it takes half a surrogate pair as JavaScript does; NaN and Infinity are not JSON.
+_decode: Callable[[str], Any] = json.JSONDecoder(parse_constant=_refuse).decode

@@ -1,0 +1,122 @@
+"""The outermost layer: every request gets an id, an origin, the headers that every answer has, and one log line."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from medusa_auth.core.ids import Random
+from medusa_auth.errors import ServerError
+from medusa_auth.server.origins import Origins, RawHeaders
+from medusa_auth.server.proxies import Proxies
+from medusa_auth.server.responses import error_response
+from medusa_auth.server.routes import raw_path
+from medusa_auth.server.state import identity_in, remember_origin
+
+__all__ = ["Edge"]
+
+_log = structlog.get_logger()
+
+# Nothing here is for a frame, a script or a cache of somebody else's (ASVS 5.0 V3.2.1, V3.4, V3.5.8, V14.3.2).
+SECURITY_HEADERS: RawHeaders = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+ADMIN = re.compile(r"/admin(/|$)", re.IGNORECASE)
+MAX_LOGGED_PATH = 256
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What was sent so far. `status` 0: nothing."""
+
+    headers: RawHeaders
+    status: int = 0
+
+
+class Edge:
+    """Wraps `app`. What fails inside is logged, answered 500, and told to nobody."""
+
+    def __init__(
+        self, app: ASGIApp, *, proxies: Proxies, origins: Origins, hsts: str, random: Random = os.urandom
+    ) -> None:
+        self._app = app
+        self._proxies = proxies
+        self._origins = origins
+        self._hsts = (b"strict-transport-security", hsts.encode("latin-1"))
+        self._random = random
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        path, request_id = raw_path(scope), self._random(8).hex()
+        answer = _Answer(self._headers(scope, path, request_id))
+
+        async def send_whole(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                message["headers"] = _merged(message["headers"], answer.headers)
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_whole, path)
+        except Exception:
+            _log.exception("failed", request_id=request_id)
+            if answer.status:
+                raise
+            await error_response(ServerError())(scope, receive, send_whole)
+        finally:
+            _log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        if scope["method"] == "OPTIONS" and ADMIN.match(path):
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await self._app(scope, receive, send)
+
+    def _headers(self, scope: Scope, path: str, request_id: str) -> RawHeaders:
+        origin = self._proxies.origin(scope)
+        remember_origin(scope, origin)
+        headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+        if origin.scheme == "https" and self._hsts[1] != b"off":
+            headers.append(self._hsts)
+        if ADMIN.match(path):
+            cors = self._origins.preflight_headers if scope["method"] == "OPTIONS" else self._origins.cors_headers
+            headers += cors(Headers(scope=scope))
+        return headers
+
+
+def _merged(own: RawHeaders, common: RawHeaders) -> RawHeaders:
+    """An answer may have a policy of its own."""
+    merged = [*own, *common]
+    if all(name != CONTENT_SECURITY_POLICY[0] for name, _ in own):
+        merged.append(CONTENT_SECURITY_POLICY)
+    return merged
+
+
+def _log_request(scope: Scope, path: str, request_id: str, status: int, seconds: float) -> None:
+    """The query is left out: people put passwords there."""
+    identity = identity_in(scope)
+    who = {} if identity is None else {"user_id": identity.user.id, "credential": identity.method.value}
+    _log.info(
+        "request",
+        method=scope["method"],
+        path=path[:MAX_LOGGED_PATH],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        client=scope["medusa_auth.origin"].client,
+        request_id=request_id,
+        **who,
+    )

@@ -1,0 +1,81 @@
+"""Where a request really comes from: the connection tells, and so do proxies that are trusted."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from medusa_auth.settings import Network
+
+__all__ = ["Origin", "Proxies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """`client` is an address, `scheme` is `http` or `https`, `host` is what the client asked for, with its port if any.
+
+    `ignored_proxy` is the address of a peer that said `X-Forwarded-Proto: https` and is not trusted.
+    """
+
+    client: str | None
+    scheme: str
+    host: str
+    ignored_proxy: str | None = None
+
+
+class Proxies:
+    """Believes X-Forwarded-For, -Proto and -Host of the peers in `trusted`, and of nobody else."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = tuple(trusted)
+        self._is_trusted = lru_cache(maxsize=1024)(self._in_trusted)
+
+    def origin(self, scope: Scope) -> Origin:
+        """Where the request of `scope` comes from."""
+        headers = Headers(scope=scope)
+        peer = scope["client"][0] if scope.get("client") else None
+        host, forwarded_proto = headers.get("host", ""), _first(headers.get("x-forwarded-proto", ""))
+        if not self._is_trusted(peer):
+            says_https = forwarded_proto == "https" and scope["scheme"] != "https"
+            return Origin(peer, scope["scheme"], host, ignored_proxy=peer if says_https else None)
+        return Origin(
+            client=self._client(headers.getlist("x-forwarded-for"), peer),
+            scheme=forwarded_proto if forwarded_proto in {"http", "https"} else scope["scheme"],
+            host=_first(headers.get("x-forwarded-host", "")) or host,
+        )
+
+    def _client(self, forwarded_for: list[str], peer: str | None) -> str | None:
+        """The last address that a trusted proxy did not add: those before it may be the client's own invention."""
+        client = peer
+        for address in reversed([part.strip() for line in forwarded_for for part in line.split(",")]):
+            if _address(address) is None:
+                break
+            client = address
+            if not self._is_trusted(address):
+                break
+        return client
+
+    def _in_trusted(self, peer: str | None) -> bool:
+        if not self._trusted:
+            return False
+        address = _address(peer or "")
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _first(value: str) -> str:
+    """Of a list the first item, lower case: what the proxy nearest to the client said (as Medusa reads it)."""
+    return value.partition(",")[0].strip().lower()
+
+
+def _address(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

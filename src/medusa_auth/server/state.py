@@ -1,0 +1,42 @@
+"""What is known of a request beside itself, kept in its ASGI scope."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from medusa_auth.model import Context, Identity
+from medusa_auth.server.proxies import Origin
+
+__all__ = ["context_of", "identity_in", "is_secure", "origin_of", "remember_identity", "remember_origin"]
+
+_IDENTITY = "medusa_auth.identity"
+_ORIGIN = "medusa_auth.origin"
+
+
+def remember_origin(scope: Scope, origin: Origin) -> None:
+    scope[_ORIGIN] = origin
+
+
+def origin_of(request: HTTPConnection) -> Origin:
+    return cast(Origin, request.scope[_ORIGIN])
+
+
+def is_secure(request: HTTPConnection) -> bool:
+    """Whether the client came over https."""
+    return origin_of(request).scheme == "https"
+
+
+def context_of(request: HTTPConnection) -> Context:
+    """Where it comes from, for the record of a session."""
+    return Context(origin_of(request).client, request.headers.get("user-agent"))
+
+
+def remember_identity(request: HTTPConnection, identity: Identity) -> None:
+    request.scope[_IDENTITY] = identity
+
+
+def identity_in(scope: Scope) -> Identity | None:
+    return cast("Identity | None", scope.get(_IDENTITY))

@@ -1,0 +1,82 @@
+"""Whether a body is what Medusa asks for, in the words of the npm package class-validator."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from medusa_auth.errors import InvalidRequestError
+from medusa_auth.wire import AdminPostAuthReq
+
+__all__ = ["is_email", "read_admin_post_auth_req"]
+
+# class-validator looks each key up in an object that inherits these from JavaScript's, and takes them for known.
+_INHERITED_KEYS = frozenset(
+    {
+        "__proto__",
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+    }
+)
+_MAX_EMAIL_LENGTH = 254
+_MAX_LOCAL_BYTES = 64
+_MAX_LABEL_LENGTH = 63
+# JavaScript's characters are UTF-16 units: what lies beyond U+FFFF arrives there as surrogates, and in no class below.
+_LETTERS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef"
+_ATOM = re.compile(rf"[a-zA-Z\d!#$%&'*+\-/=?^_`{{|}}~{_LETTERS}]+", re.ASCII)
+_QUOTED = re.compile(
+    rf"([\s\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x21\x23-\x5b\x5d-\x7e\u00a0{_LETTERS}]"
+    rf"|\\[\x01-\x09\x0b-\x7f\u00a0{_LETTERS}])*"
+)
+_TOP_LEVEL = re.compile(
+    r"([a-zA-Z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]{2,}|[xX][nN][a-zA-Z\d-]{2,})", re.ASCII
+)
+_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\uff00\uff5f-\uffff\d-]+(?<!-)", re.ASCII)
+
+
+def read_admin_post_auth_req(body: Any) -> AdminPostAuthReq:
+    """The email and the password in `body`. Raises InvalidRequestError with Medusa's message."""
+    if not isinstance(body, dict):
+        raise InvalidRequestError("an unknown value was passed to the validate function")
+    email, password = body.get("email"), body.get("password")
+    problems = [
+        *(f"property {key} should not exist" for key in body if key not in {"email", "password"} | _INHERITED_KEYS),
+        *_should_not_be_empty("email", email),
+        *([] if is_email(email) else ["email must be an email"]),
+        *_should_not_be_empty("password", password),
+        *([] if isinstance(password, str) else ["password must be a string"]),
+    ]
+    if problems or not isinstance(email, str) or not isinstance(password, str):
+        raise InvalidRequestError(", ".join(problems))
+    return AdminPostAuthReq(email, password)
+
+
+def is_email(value: Any) -> bool:
+    """Whether `value` is an address as the npm package validator sees it (`isEmail`, with its defaults)."""
+    if not isinstance(value, str) or len(value) > _MAX_EMAIL_LENGTH:
+        return False
+    local, _, domain = value.rpartition("@")
+    if len(local.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_BYTES or not _is_domain(domain):
+        return False
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        return _QUOTED.fullmatch(local[1:-1]) is not None
+    return all(_ATOM.fullmatch(atom) for atom in local.split("."))
+
+
+def _is_domain(value: str) -> bool:
+    labels = value.split(".")
+    return (
+        len(labels) > 1
+        and _TOP_LEVEL.fullmatch(labels[-1]) is not None
+        and all(len(label) <= _MAX_LABEL_LENGTH and _LABEL.fullmatch(label) for label in labels)
+    )
+
+
+def _should_not_be_empty(name: str, value: Any) -> list[str]:
+    return [f"{name} should not be empty"] if value is None or value == "" else []

@@ -1,0 +1,324 @@
+"""One frozen `Settings`; `from_env` is the only reader of the environment.
+
+A setting has Medusa's name where Medusa has one, else it starts with `MEDUSA_AUTH_`. A wrong value raises
+`SettingsError` with a sentence that says which setting, and why.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from medusa_auth.data_dir import DataDir
+from medusa_auth.errors import SettingsError
+
+__all__ = ["DATA_DIR_VARIABLE", "MIN_SECRET_BYTES", "Settings", "describe", "from_env", "parse_duration", "state_dir"]
+
+DATA_DIR_VARIABLE = "MEDUSA_AUTH_DATA_DIR"
+DEFAULT_DATA_DIR = ".medusa-auth"
+
+# RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
+MIN_SECRET_BYTES = 32
+# What Medusa's starters and guides use, and what people write when they are asked for a secret, once or repeated.
+_KNOWN_SECRETS = re.compile(
+    "(supersecret|secret|something|changeme|password|medusa|medusajs|default|admin|test|yoursecret|mysecret|topsecret"
+    "|jwtsecret|cookiesecret|yourjwtsecret|yourcookiesecret|sessionsecret)*"
+)
+
+T = TypeVar("T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SameSite = Literal["lax", "strict", "none"]
+PasswordScheme = Literal["argon2id", "scrypt"]
+LogFormat = Literal["auto", "json", "console"]
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    words = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+    try:
+        return words[value.lower()]
+    except KeyError:
+        raise ValueError("on or off is needed") from None
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is needed")
+        return value.lower()
+
+    return parse
+
+
+def parse_duration(value: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", value)
+    if match is None or int(match[1]) == 0:
+        raise ValueError("a duration such as 3600, 90m, 10h or 7d is needed")
+    return timedelta(seconds=int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+
+
+def _count(value: str, *, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
+        raise ValueError(f"a whole number of at least {least} is needed")
+    return int(value)
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    return tuple(_origin(part) for part in re.split(r"[,\s]+", value) if part)
+
+
+def _origin(value: str) -> str:
+    if value == "*":
+        raise ValueError("* would let every site use the administrators' cookies: name each origin")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"{value!r} is not an origin such as https://admin.example.com (no path, no slash at the end)")
+    if "@" in parts.netloc or value != value.lower():
+        raise ValueError(f"{value!r} is not written as browsers send it: lower case, no user")
+    return value
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in re.split(r"[,\s]+", value) if part)
+    except ValueError as error:
+        raise ValueError(f"addresses or networks such as 10.0.0.0/8 are needed ({error})") from None
+
+
+def _database_url(value: str) -> str:
+    if value.startswith(("postgres:", "postgresql:", "postgresql+")):
+        raise ValueError("PostgreSQL is not supported yet; leave it unset for SQLite in the data folder")
+    if not re.match(r"sqlite:///.", value) or value == "sqlite:///:memory:":
+        raise ValueError("sqlite:/// and the path of a file is needed")
+    return value
+
+
+def _secret(value: str) -> tuple[str, ...]:
+    return (value,)
+
+
+def _secrets(value: str) -> tuple[str, ...]:
+    return tuple(value.split())
+
+
+def _setting(env: str, parse: Callable[[str], T], default: object, doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"env": env, "parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Secrets are not in its repr."""
+
+    data_dir: Path
+    database_url: str = _setting(
+        "DATABASE_URL",
+        _database_url,
+        "",
+        "Where records are kept. Unset: `sqlite:///` and `medusa-auth.db` in the data folder.",
+    )
+    redis_url: str = _setting("REDIS_URL", _text, "", "Not used yet: sessions are kept in the database.", secret=True)
+    jwt_secrets: tuple[str, ...] = _setting(
+        "JWT_SECRET",
+        _secret,
+        (),
+        "Signs access tokens. Unset: made at the first start, in `jwt-secret` in the data folder.",
+        secret=True,
+    )
+    jwt_secrets_previous: tuple[str, ...] = _setting(
+        "MEDUSA_AUTH_JWT_SECRET_PREVIOUS",
+        _secrets,
+        (),
+        "Older secrets that still verify access tokens, separated by spaces.",
+        secret=True,
+    )
+    cookie_secrets: tuple[str, ...] = _setting(
+        "COOKIE_SECRET",
+        _secret,
+        (),
+        "Signs session cookies. Unset: made at the first start, in `cookie-secret` in the data folder.",
+        secret=True,
+    )
+    cookie_secrets_previous: tuple[str, ...] = _setting(
+        "MEDUSA_AUTH_COOKIE_SECRET_PREVIOUS",
+        _secrets,
+        (),
+        "Older secrets that still verify cookies, separated by spaces.",
+        secret=True,
+    )
+    allow_weak_secrets: bool = _setting(
+        "MEDUSA_AUTH_ALLOW_WEAK_SECRETS",
+        _flag,
+        False,
+        "Accept secrets shorter than 32 bytes. `supersecret` and its like are refused all the same.",
+    )
+    admin_cors: tuple[str, ...] = _setting(
+        "ADMIN_CORS",
+        _origins,
+        (),
+        "Origins of the browsers' pages that may use this server with cookies, separated by commas, each exact.",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "MEDUSA_AUTH_TRUSTED_PROXIES",
+        _networks,
+        (),
+        "Addresses or networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed.",
+    )
+    cookie_same_site: SameSite = _setting(
+        "MEDUSA_AUTH_COOKIE_SAMESITE",
+        _choice("lax", "strict", "none"),
+        "lax",
+        "SameSite of the session cookie. `none` is for a dashboard on another site, over https only.",
+    )
+    session_life: timedelta = _setting(
+        "MEDUSA_AUTH_SESSION_LIFE",
+        parse_duration,
+        timedelta(hours=10),
+        "A session ends this long after the login, whatever happens (Medusa's cookie: 10 h).",
+    )
+    session_idle: timedelta = _setting(
+        "MEDUSA_AUTH_SESSION_IDLE",
+        parse_duration,
+        timedelta(hours=1),
+        "A session ends when it was not used for this long (NIST SP 800-63B-4, 2.2.3: at most 1 h).",
+    )
+    access_token_life: timedelta = _setting(
+        "MEDUSA_AUTH_ACCESS_TOKEN_LIFE",
+        parse_duration,
+        timedelta(hours=24),
+        "An access token ends this long after it was made (Medusa: 24 h).",
+    )
+    password_scheme: PasswordScheme = _setting(
+        "MEDUSA_AUTH_PASSWORD_SCHEME",
+        _choice("argon2id", "scrypt"),
+        "argon2id",
+        "How new password hashes are made. `scrypt` makes hashes that a Medusa on the same user table verifies.",
+    )
+    hashing_threads: int = _setting(
+        "MEDUSA_AUTH_HASHING_THREADS",
+        partial(_count, least=1),
+        max(1, os.cpu_count() or 1),
+        "How many passwords a worker hashes at once. Unset: one for each core.",
+    )
+    hashing_queue: int = _setting(
+        "MEDUSA_AUTH_HASHING_QUEUE",
+        partial(_count, least=0),
+        64,
+        "How many logins may wait for a hashing thread of a worker; more are answered 503.",
+    )
+    identities_cached: int = _setting(
+        "MEDUSA_AUTH_IDENTITIES_CACHED",
+        partial(_count, least=0),
+        10_000,
+        "How many verified credentials a worker remembers. 0: none, every check asks the store.",
+    )
+    hsts: str = _setting(
+        "MEDUSA_AUTH_HSTS",
+        _text,
+        "max-age=31536000",
+        "Strict-Transport-Security of answers over https; `off` sends none (RFC 6797).",
+    )
+    api_page: bool = _setting("MEDUSA_AUTH_API_PAGE", _flag, True, "Whether /openapi.json and /docs are served.")
+    log_format: LogFormat = _setting(
+        "MEDUSA_AUTH_LOG_FORMAT",
+        _choice("auto", "json", "console"),
+        "auto",
+        "`json`, `console`, or `auto`: console on a terminal, else JSON.",
+    )
+
+    def __post_init__(self) -> None:
+        _check_secrets("JWT_SECRET", (*self.jwt_secrets, *self.jwt_secrets_previous), weak=self.allow_weak_secrets)
+        _check_secrets(
+            "COOKIE_SECRET", (*self.cookie_secrets, *self.cookie_secrets_previous), weak=self.allow_weak_secrets
+        )
+        if self.session_idle > self.session_life:
+            raise SettingsError(
+                "MEDUSA_AUTH_SESSION_IDLE is longer than MEDUSA_AUTH_SESSION_LIFE: "
+                "a session cannot be idle for longer than it lives."
+            )
+
+    @property
+    def jwt_keys(self) -> tuple[str, ...]:
+        """Signs with the first, verifies with all."""
+        return (*self.jwt_secrets, *self.jwt_secrets_previous)
+
+    @property
+    def cookie_keys(self) -> tuple[str, ...]:
+        """Signs with the first, verifies with all."""
+        return (*self.cookie_secrets, *self.cookie_secrets_previous)
+
+
+def _check_secrets(name: str, secrets: tuple[str, ...], *, weak: bool) -> None:
+    if not secrets:
+        raise SettingsError(f"{name} is empty: leave it unset to have one made in the data folder, or give one.")
+    for secret in secrets:
+        if _KNOWN_SECRETS.fullmatch(re.sub(r"[^a-z]", "", secret.lower())):
+            raise SettingsError(f"{name} is a secret that everybody knows: make one with `openssl rand -base64 32`.")
+        if len(secret.encode()) < MIN_SECRET_BYTES and not weak:
+            raise SettingsError(
+                f"{name} is shorter than {MIN_SECRET_BYTES} bytes: make one with `openssl rand -base64 32`, "
+                "or set MEDUSA_AUTH_ALLOW_WEAK_SECRETS=1 while a Medusa beside this server uses the short one."
+            )
+
+
+def from_env(environ: Mapping[str, str] | None = None, *, data_dir: Path | None = None) -> Settings:
+    """The settings of `environ` (default: the process's), with secrets from the data folder where they are not set.
+
+    `data_dir` wins over `MEDUSA_AUTH_DATA_DIR`. The data folder and the secrets in it are made where they are missing.
+    An empty variable counts as unset. Raises SettingsError.
+    """
+    environ = os.environ if environ is None else environ
+    folder = DataDir(data_dir or Path(environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR))
+    folder.make()
+    values = {
+        each.name: _parse(each, environ) for each in fields(Settings) if environ.get(each.metadata.get("env", ""))
+    }
+    values.setdefault("database_url", f"sqlite:///{folder.path / 'medusa-auth.db'}")
+    if "jwt_secrets" not in values:
+        values["jwt_secrets"] = folder.secrets("jwt-secret")
+    if "cookie_secrets" not in values:
+        values["cookie_secrets"] = folder.secrets("cookie-secret")
+    return Settings(data_dir=folder.path, **values)
+
+
+def _parse(each: Field[Any], environ: Mapping[str, str]) -> Any:
+    name = each.metadata["env"]
+    try:
+        return each.metadata["parse"](environ[name].strip())
+    except ValueError as error:
+        shown = f" is {environ[name]!r}" if each.repr else ""
+        raise SettingsError(f"{name}{shown}: {error}.") from None
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Every setting as (variable, default, what it does), in the order of `Settings`, for the docs."""
+    return [(each.metadata["env"], _shown(each), each.metadata["doc"]) for each in fields(Settings) if each.metadata]
+
+
+def _shown(each: Field[Any]) -> str:
+    if each.name == "hashing_threads" or each.default in ("", ()):
+        return ""
+    if isinstance(each.default, timedelta):
+        return f"{each.default // timedelta(hours=1)}h"
+    return (
+        {True: "on", False: "off"}.get(each.default, str(each.default))
+        if isinstance(each.default, bool)
+        else str(each.default)
+    )
+
+
+def state_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the command line keeps its user's login: `medusa-auth` in `$XDG_STATE_HOME`, else in `~/.local/state`."""
+    environ = os.environ if environ is None else environ
+    base = environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "medusa-auth"

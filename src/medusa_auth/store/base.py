@@ -1,0 +1,135 @@
+"""What the rules ask of a store.
+
+`Records` are durable and transactional. `Changes` tells whose cached identities to forget. Whatever a store cannot do
+raises `UnavailableError`: the caller never takes silence for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from medusa_auth.model import ApiToken, Session, User
+
+__all__ = ["AccessTokens", "ApiTokens", "Changes", "Records", "Sessions", "Transaction", "Users"]
+
+
+T = TypeVar("T")
+
+
+class Users(Protocol):
+    """Living administrators. A deleted one is not found by any of these."""
+
+    def get(self, user_id: str) -> User | None: ...
+
+    def get_with_password(self, email: str) -> tuple[User, str | None] | None:
+        """The user of an address in its stored form, and the password's hash."""
+
+    def list(self) -> Sequence[User]:
+        """All, oldest first."""
+
+    def add(self, user: User, password_hash: str | None) -> None:
+        """Raises DuplicateError if the address is taken."""
+
+    def set_password_hash(self, user_id: str, password_hash: str, updated_at: datetime | None = None) -> None:
+        """`updated_at` None leaves the old one: an upgraded hash is not a change of the user."""
+
+    def delete(self, user_id: str, now: datetime) -> bool:
+        """Mark as deleted. False if there is no such living user."""
+
+
+class Sessions(Protocol):
+    def get(self, id_hash: str) -> Session | None: ...
+
+    def add(self, session: Session) -> None: ...
+
+    def touch(self, id_hash: str, seen_at: datetime) -> None:
+        """Move `last_seen_at` forward, never back."""
+
+    def delete(self, id_hash: str) -> str | None:
+        """The id of the user whose session it was; None if there was none."""
+
+    def delete_of_user(self, user_id: str) -> int: ...
+
+    def delete_expired(self, now: datetime) -> int: ...
+
+
+class AccessTokens(Protocol):
+    """Which access tokens are no longer good, although their signature and their times are."""
+
+    def not_before(self, user_id: str) -> datetime | None:
+        """Tokens of the user that were issued earlier have ended."""
+
+    def set_not_before(self, user_id: str, moment: datetime) -> None: ...
+
+    def is_revoked(self, token_id: str) -> bool: ...
+
+    def revoke(self, token_id: str, user_id: str, expires_at: datetime) -> None:
+        """Remembered until `expires_at`; revoking twice is no error."""
+
+    def delete_expired(self, now: datetime) -> int: ...
+
+
+class ApiTokens(Protocol):
+    def get_by_hash(self, token_hash: str) -> ApiToken | None: ...
+
+    def list(self) -> Sequence[ApiToken]:
+        """All, oldest first."""
+
+    def add(self, token: ApiToken, token_hash: str) -> None: ...
+
+    def touch(self, token_id: str, used_at: datetime) -> None:
+        """Move `last_used_at` forward, never back."""
+
+    def delete(self, token_id: str) -> str | None:
+        """The id of the user whose token it was; None if there was none."""
+
+    def delete_of_user(self, user_id: str) -> int: ...
+
+
+class Transaction(Protocol):
+    """All of it happens, or nothing."""
+
+    @property
+    def users(self) -> Users: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def access_tokens(self) -> AccessTokens: ...
+
+    @property
+    def api_tokens(self) -> ApiTokens: ...
+
+    def announce(self, user_id: str, now: datetime) -> None:
+        """With the commit, every `Changes` hears that what is cached of this user has to be forgotten."""
+
+
+class Records(Protocol):
+    """A transaction is a function of it: it runs in a thread of the store's, as a whole."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers."""
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work`, committed, durably, when it is given. What `work` raises undoes it, and is raised."""
+
+    async def ping(self) -> None:
+        """Raises UnavailableError if the store cannot be reached."""
+
+    def close(self) -> None: ...
+
+
+class Changes(Protocol):
+    """Hears of every commit that announced something, whoever made it."""
+
+    def poll(self) -> Collection[str] | None:
+        """The users who were announced since the last call. None: some may have been missed, forget everybody.
+
+        Every announcement whose commit was acknowledged before the call is in the answer of this or an earlier call.
+        Raises UnavailableError if it cannot hear: then nothing that is cached may be believed.
+        """
+
+    def close(self) -> None: ...

@@ -1,0 +1,66 @@
+"""Bring the schema of a database up to date."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from medusa_auth.errors import SettingsError
+
+__all__ = ["HEAD", "migrate"]
+
+# The newest migration. Kept here so that a start that has nothing to migrate need not load Alembic, which takes longer
+# than the rest of the start.
+HEAD = "0001"
+
+
+def migrate(url: str) -> None:
+    """Make the SQLite file of `url` (mode 0600) if it is missing, and its schema if it is not the newest.
+
+    Safe to run twice, and by two processes at once. Raises SettingsError if the file cannot be used.
+    """
+    path = Path(make_url(url).database or "")
+    try:
+        # The lock has a file of its own: SQLite's own locks must not be touched by anybody else.
+        with (path.parent / (path.name + ".migrating")).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            if _version(path) != HEAD:
+                _upgrade(url)
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError(f"The database {path} cannot be used: {error}.") from None
+
+
+def _version(path: Path) -> str | None:
+    connection = sqlite3.connect(path)
+    try:
+        known = connection.execute("SELECT name FROM sqlite_master WHERE name = 'auth_schema_version'").fetchone()
+        row = connection.execute("SELECT version_num FROM auth_schema_version").fetchone() if known else None
+        return str(row[0]) if row else None
+    finally:
+        connection.close()
+
+
+def _upgrade(url: str) -> None:
+    # Here and not above: see HEAD.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
+    finally:
+        engine.dispose()

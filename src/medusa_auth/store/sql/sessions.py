@@ -1,0 +1,43 @@
+"""Sessions in SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from medusa_auth.model import Session
+from medusa_auth.store.sql import tables
+
+__all__ = ["SqlSessions"]
+
+_session = tables.session
+
+
+class SqlSessions:
+    """`store.base.Sessions` over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, id_hash: str) -> Session | None:
+        row = self._connection.execute(select(_session).where(_session.c.id_hash == id_hash)).first()
+        return None if row is None else Session(*row)
+
+    def add(self, session: Session) -> None:
+        values = {name: getattr(session, name) for name in _session.c.keys()}  # noqa: SIM118 - a collection of columns
+        self._connection.execute(insert(_session).values(values))
+
+    def touch(self, id_hash: str, seen_at: datetime) -> None:
+        later = (_session.c.id_hash == id_hash, _session.c.last_seen_at < seen_at)
+        self._connection.execute(update(_session).where(*later).values(last_seen_at=seen_at))
+
+    def delete(self, id_hash: str) -> str | None:
+        gone = delete(_session).where(_session.c.id_hash == id_hash).returning(_session.c.user_id)
+        return self._connection.execute(gone).scalar()
+
+    def delete_of_user(self, user_id: str) -> int:
+        return self._connection.execute(delete(_session).where(_session.c.user_id == user_id)).rowcount
+
+    def delete_expired(self, now: datetime) -> int:
+        return self._connection.execute(delete(_session).where(_session.c.expires_at <= now)).rowcount
