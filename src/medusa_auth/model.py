@@ -66,9 +66,9 @@ class ApiToken:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Identity:
-    """Who a credential turned out to be.
+    """Who a credential turned out to be. Each is the outcome of one proof, and equal to itself alone.
 
     `credential_id` names the credential without being it: a session's `id_hash`, an access token's `jti`, an API
     token's `id`.

@@ -207,8 +207,8 @@ class Settings:
     hashing_threads: int = _setting(
         "MEDUSA_AUTH_HASHING_THREADS",
         partial(_count, least=1),
-        max(1, os.cpu_count() or 1),
-        "How many passwords a worker hashes at once. Unset: one for each core.",
+        max(1, (os.cpu_count() or 1) - 1),
+        "How many passwords a worker hashes at once, with 19 MiB each. Unset: one for each core but one, which checks.",
     )
     hashing_queue: int = _setting(
         "MEDUSA_AUTH_HASHING_QUEUE",

@@ -45,7 +45,14 @@ async def connect(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIt
 
     yield make
     for client in clients:
-        await (client.aclose() if isinstance(client, AsyncMedusa) else done(client.close()))
+        await close(client)
+
+
+async def close(client: Client) -> None:
+    if isinstance(client, AsyncMedusa):
+        await client.aclose()
+    else:
+        client.close()
 
 
 async def done(value: Awaitable[T] | T) -> T:

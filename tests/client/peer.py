@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +60,13 @@ class Peer:
     def will(self, *answers: bytes) -> None:
         self.script.extend(answers)
 
+    def wait_for(self, count: int) -> None:
+        """Return when `count` requests have come: a client that gives up may be faster than this peer's thread."""
+        deadline = time.monotonic() + 5
+        while len(self.received) < count:
+            assert time.monotonic() < deadline, self.received
+            time.sleep(0.001)
+
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self
@@ -110,8 +119,6 @@ def _read(readline: Callable[[], bytes], read: Callable[[int], bytes]) -> Reques
 
 
 def _shut(connection: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     connection.close()

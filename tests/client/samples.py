@@ -23,7 +23,7 @@ NOT_FOUND = '{"type":"not_found","message":"User with id: usr_nope was not found
 INVALID = '{"type":"invalid_data","message":"email must be an email"}'
 UNKNOWN = '{"code":"unknown_error","type":"unknown_error","message":"An unknown error occurred."}'
 DUPLICATE = (
-    '{"code":"invalid_request_error","type":"duplicate_error","message":"User with email x@example.com already exists."}'
+    '{"code":"invalid_request_error","type":"duplicate_error","message":"User with email x@y.io already exists."}'
 )
 CANNOT_PUT = (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'

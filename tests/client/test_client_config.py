@@ -75,8 +75,9 @@ def test_a_wrong_option_is_named_and_no_key_is_shown(options: dict[str, Any], me
 
 
 def test_a_header_that_is_not_text_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="dict of str to str"):
-        check_headers({"X-A": None})  # type: ignore[dict-item]
+    for headers in ({"X-A": None}, {b"X-A": "1"}, [("X-A", "1")], "X-A: 1"):
+        with pytest.raises(TypeError, match="dict of str to str"):
+            check_headers(headers)  # type: ignore[arg-type]
 
 
 def test_a_client_shows_its_address_and_no_key() -> None:

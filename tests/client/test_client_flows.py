@@ -127,7 +127,12 @@ def test_without_keys_and_token_no_credential_is_sent() -> None:
 def test_headers_of_a_call_win_over_those_of_the_client_and_those_over_the_default() -> None:
     client = flows(custom_headers={"ACCEPT": "text/plain", "X-A": "1", "X-B": "1"})
     headers = first(client.get_session({"x-b": "2", "Authorization": "Bearer mine"})).headers
-    assert [headers[name] for name in ("accept", "x-a", "x-b", "authorization")] == ["text/plain", "1", "2", "Bearer mine"]
+    assert [headers[name] for name in ("accept", "x-a", "x-b", "authorization")] == [
+        "text/plain",
+        "1",
+        "2",
+        "Bearer mine",
+    ]
 
 
 def test_a_header_that_cannot_be_sent_is_refused_before_anything_is_sent() -> None:
@@ -242,7 +247,11 @@ def test_what_is_not_retried_or_no_post_has_no_idempotency_key(method: str, max_
     ("path", "params", "target"),
     [
         ("/admin/users", {"q": "m j", "fields": "id,email"}, "/admin/users?q=m+j&fields=id%2Cemail"),
-        ("/admin/users", {"id[]": ["a", "b"], "expand": True, "limit": 1}, "/admin/users?id%5B%5D=a&id%5B%5D=b&expand=true&limit=1"),
+        (
+            "/admin/users",
+            {"id[]": ["a", "b"], "expand": True, "limit": 1},
+            "/admin/users?id%5B%5D=a&id%5B%5D=b&expand=true&limit=1",
+        ),
         ("/admin/users?a=1", {"b": 2}, "/admin/users?a=1&b=2"),
         ("/admin/users", {"q": None}, "/admin/users"),
         ("/admin/users", None, "/admin/users"),
@@ -255,7 +264,11 @@ def test_params_go_into_the_query(path: str, params: dict[str, Any] | None, targ
 def test_any_call_sends_json_and_returns_it() -> None:
     flow = flows().request("post", "/admin/users", json={"email": EMAIL})
     call = first(flow)
-    assert (call.method, call.content, call.headers["content-type"]) == ("POST", b'{"email":"admin@medusa-test.com"}', "application/json")
+    assert (call.method, call.content, call.headers["content-type"]) == (
+        "POST",
+        b'{"email":"admin@medusa-test.com"}',
+        "application/json",
+    )
     assert run(flows().request("GET", "/admin/auth"), SESSION).data["user"]["email"] == EMAIL
 
 

@@ -35,6 +35,11 @@ class RealMedusa:
     cookie_secret: str
     stop: Callable[[], None] = field(repr=False)
 
+    @property
+    def login(self) -> dict[str, str]:
+        """The body of a login as its user."""
+        return {"email": self.email, "password": self.password}
+
 
 @contextmanager
 def real_medusa(

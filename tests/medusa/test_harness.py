@@ -30,17 +30,13 @@ def http(real: RealMedusa) -> Iterator[httpx2.Client]:
         yield client
 
 
-def good(real: RealMedusa) -> dict[str, str]:
-    return {"email": real.email, "password": real.password}
-
-
 def medusa_js(real: RealMedusa, **more: object) -> dict[str, dict[str, Any]]:
-    steps: dict[str, dict[str, Any]] = run_peer("medusa_js.js", {"base_url": real.base_url, **good(real), **more})
+    steps: dict[str, dict[str, Any]] = run_peer("medusa_js.js", {"base_url": real.base_url, **real.login, **more})
     return steps
 
 
 def test_a_session_lives_from_login_to_logout(real, http):
-    login = http.post("/admin/auth", json=good(real))
+    login = http.post("/admin/auth", json=real.login)
     assert login.status_code == 200
     assert login.headers["set-cookie"].startswith("connect.sid=s%3A")
     assert http.get("/admin/auth").json() == login.json()
@@ -50,7 +46,7 @@ def test_a_session_lives_from_login_to_logout(real, http):
 
 
 def test_an_access_token_opens(real, http):
-    token = http.post("/admin/auth/token", json=good(real)).json()["access_token"]
+    token = http.post("/admin/auth/token", json=real.login).json()["access_token"]
     answer = http.get("/admin/auth", headers={"Authorization": f"Bearer {token}"})
     assert answer.json()["user"]["email"] == real.email
 
@@ -64,19 +60,19 @@ def redis_size(real: RealMedusa) -> int:
 
 def test_sessions_are_in_redis(real, http):
     before = redis_size(real)
-    http.post("/admin/auth", json=good(real))
+    http.post("/admin/auth", json=real.login)
     assert redis_size(real) == before + 1
 
 
 def test_users_are_in_postgres(real, http):
-    user = http.post("/admin/auth", json=good(real)).json()["user"]
+    user = http.post("/admin/auth", json=real.login).json()["user"]
     with psycopg.connect(real.database_url) as connection:
         rows = connection.execute('SELECT id FROM "user"').fetchall()
     assert rows == [(user["id"],)]
 
 
 def test_the_cookie_is_signed_as_express_session_does_it(real, http):
-    http.post("/admin/auth", json=good(real))
+    http.post("/admin/auth", json=real.login)
     header = f"connect.sid={http.cookies['connect.sid']}"
     [sid] = run_peer("express_session.js", {"cookie_secret": real.cookie_secret, "read": [header]})["read"]
     [value] = run_peer("express_session.js", {"cookie_secret": real.cookie_secret, "sign": [sid]})["sign"]
@@ -84,8 +80,8 @@ def test_the_cookie_is_signed_as_express_session_does_it(real, http):
 
 
 def test_the_access_token_is_one_of_jsonwebtoken(real, http):
-    login = http.post("/admin/auth", json=good(real)).json()
-    token = http.post("/admin/auth/token", json=good(real)).json()["access_token"]
+    login = http.post("/admin/auth", json=real.login).json()
+    token = http.post("/admin/auth/token", json=real.login).json()["access_token"]
     [answer] = run_peer("jsonwebtoken.js", {"verify": [{"token": token, "secret": real.jwt_secret}]})["verify"]
     claims = answer["claims"]
     assert list(claims) == ["user_id", "domain", "iat", "exp"]
@@ -145,7 +141,7 @@ def test_medusa_js_in_a_browser_keeps_the_token(real):
 
 
 def test_medusa_js_sends_an_api_key(real, http):
-    user = http.post("/admin/auth", json=good(real)).json()["user"]
+    user = http.post("/admin/auth", json=real.login).json()["user"]
     http.post(f"/admin/users/{user['id']}", json={"api_token": "a-token-for-medusa-js"}).raise_for_status()
     steps = medusa_js(real, apiKey="a-token-for-medusa-js", maxRetries=2)
     assert steps["getSessionWithApiKey"]["data"]["user"]["id"] == user["id"]
@@ -153,8 +149,7 @@ def test_medusa_js_sends_an_api_key(real, http):
 
 def test_medusa_can_be_stopped_before_its_time():
     with real_medusa(email="another@medusa-test.com", password="another") as medusa:
-        login = {"email": "another@medusa-test.com", "password": "another"}
-        assert httpx2.post(f"{medusa.base_url}/admin/auth", json=login, trust_env=False).status_code == 200
+        assert httpx2.post(f"{medusa.base_url}/admin/auth", json=medusa.login, trust_env=False).status_code == 200
         medusa.stop()
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(f"{medusa.base_url}/health", trust_env=False)

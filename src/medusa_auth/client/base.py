@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
@@ -18,7 +19,7 @@ from medusa_auth.client.flows import Flows
 from medusa_auth.client.replies import Reply
 from medusa_auth.errors import ConnectionError, SettingsError, TimeoutError, UnexpectedAnswerError  # noqa: A004 - this package's
 
-__all__ = ["MedusaBase", "reply_to"]
+__all__ = ["MedusaBase", "network_errors", "reply_to"]
 
 TransportT = TypeVar("TransportT")
 HttpT = TypeVar("HttpT")
@@ -36,7 +37,7 @@ class _NoCookies(CookieJar):
         """Send nothing."""
 
 
-class MedusaBase(Generic[TransportT, HttpT]):
+class MedusaBase(ABC, Generic[TransportT, HttpT]):
     """The options and the state of one client: one backend, one administrator.
 
     Args:
@@ -55,6 +56,8 @@ class MedusaBase(Generic[TransportT, HttpT]):
     and the cookies that are known when it is sent, and what one call learns the next one knows.
     """
 
+    _default_sleep: Callable[[float], Any]
+
     def __init__(
         self,
         base_url: str,
@@ -71,12 +74,10 @@ class MedusaBase(Generic[TransportT, HttpT]):
     ) -> None:
         if timeout is not None and timeout <= 0:
             raise SettingsError(f"timeout is in seconds, more than 0, not {timeout}")
-        config = Config(read_base_url(base_url), max_retries, api_key, publishable_api_key, custom_headers or {})
+        config = Config(read_base_url(base_url), max_retries, api_key, publishable_api_key, dict(custom_headers or {}))
         self._flows = Flows(config, Cookies() if cookies is None else cookies, random)
         self._sleep = self._default_sleep if sleep is None else sleep
         self._http = self._open(transport=transport, timeout=timeout, cookies=_NoCookies(), follow_redirects=False)
-
-    _default_sleep: Callable[[float], Any]
 
     @property
     def cookies(self) -> Cookies:
@@ -86,8 +87,9 @@ class MedusaBase(Generic[TransportT, HttpT]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._flows.config.base_url)!r})"
 
+    @abstractmethod
     def _open(self, **options: Any) -> HttpT:
-        raise NotImplementedError
+        """The httpx2 client with these options."""
 
     def _request(self, call: Call) -> httpx2.Request:
         """`call` as it goes out, with the cookies that are known now."""
@@ -121,4 +123,4 @@ def network_errors(request: httpx2.Request) -> Iterator[None]:
     except httpx2.DecodingError as error:
         raise UnexpectedAnswerError(f"the answer to {target} is not in the encoding that it says: {error}") from error
     except (httpx2.TransportError, UnicodeError) as error:
-        raise ConnectionError(f"no answer to {target}: {error or type(error).__name__}") from error
+        raise ConnectionError(f"no answer to {target}: {str(error) or type(error).__name__}") from error

@@ -81,6 +81,8 @@ def read_path(path: str) -> str:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises TypeError for what is not text, InvalidRequestError for what no header can hold. No value is shown."""
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers are a dict of str to str, not {type(headers).__name__}")
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError("headers are text: a dict of str to str")

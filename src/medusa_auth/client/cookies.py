@@ -120,6 +120,8 @@ class Cookies:
                 del self._kept[key]
 
     def _drop_oldest(self, limit: int, domain: str | None = None) -> None:
+        if len(self._kept) <= limit:
+            return
         keys = [key for key in self._kept if domain in (None, key[0])]
         for key in keys[: max(0, len(keys) - limit)]:
             del self._kept[key]

@@ -38,8 +38,9 @@ class SetCookie:
 
 def is_sendable(name: str, value: str) -> bool:
     """Whether the pair can stand in a Cookie header: each character is one octet (Latin-1), none is a control."""
-    fits = len(name) + len(value) <= _MAX_PAIR
-    return fits and bool(_NAME.fullmatch(name)) and bool(_VALUE.fullmatch(value))
+    if len(name) + len(value) > _MAX_PAIR or any(part != part.strip(_WHITE) for part in (name, value)):
+        return False
+    return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
 
 
 def parse_set_cookie(header: str, now: float) -> SetCookie | None:

@@ -1,6 +1,6 @@
 """Credential -> Identity: remembered, and forgotten the moment that it is revoked.
 
-A credential that was proven once is answered from a bounded cache. Before every answer `Changes` is asked, which costs
+A credential that was proven once is answered from a bounded cache. Before every answer `Changes` tells, in
 microseconds, who has to be forgotten: so an answer is never older than the last commit that was acknowledged before
 the question. What the cache does not know is asked of the store, once for many that ask at the same time.
 """
@@ -29,10 +29,10 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request carries: a session id whose signature was checked, an access token, or an API token."""
+    """What a request carries, as it was presented: a session cookie's value, an access token, or an API token."""
 
     method: Method
-    secret: str
+    presented: str
 
     def __repr__(self) -> str:
         return f"Credential({self.method}, ...)"
@@ -47,10 +47,15 @@ class _Known:
 
 
 class Identities:
-    """`capacity` is how many are remembered; 0 asks the store each time."""
+    """`capacity` is how many are remembered; 0 asks the store each time.
+
+    `read_cookie` gives the session id in a cookie's value, or None if the cookie was not signed here: how that is
+    written belongs to the dialect.
+    """
 
     def __init__(
         self,
+        read_cookie: Callable[[str], str | None],
         records: Records,
         changes: Changes,
         sessions: Sessions,
@@ -58,19 +63,22 @@ class Identities:
         api_tokens: ApiTokens,
         capacity: int,
     ) -> None:
+        self._read_cookie = read_cookie
         self._records = records
         self._changes = changes
         self._sessions = sessions
         self._access_tokens = access_tokens
         self._api_tokens = api_tokens
         self._cache = _Cache(capacity)
+        # Counts the times that anybody was forgotten.
         self._epoch = 0
+        self._heard: bool | None = None
         self._asked: dict[tuple[bytes, int], asyncio.Task[Identity]] = {}
 
     async def check(self, credential: Credential, now: datetime) -> Identity:
         """Who it is. Raises AuthenticationError, the same whatever was wrong, and UnavailableError."""
         heard = self._listen()
-        key = hashlib.sha256(f"{credential.method} {credential.secret}".encode("utf-8", "surrogatepass")).digest()
+        key = hashlib.sha256(f"{credential.method} {credential.presented}".encode("utf-8", "surrogatepass")).digest()
         if heard:
             known = self._cache.get(key)
             if known is not None and now < known.until:
@@ -78,22 +86,36 @@ class Identities:
         return await self._ask_once(key, credential, now)
 
     def _listen(self) -> bool:
-        """Forget whom the store says; False if it cannot be heard, and then nothing is remembered either."""
+        """Forget whom the store says; False if it cannot be heard, and then nothing is remembered either.
+
+        Whoever asks within one turn of the event loop shares an answer. It is as exact: all of them were in the queue,
+        and what they carry was received, before the first of them asked.
+        """
+        if self._heard is None:
+            self._heard = self._forget_changed()
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        return self._heard
+
+    def _end_turn(self) -> None:
+        self._heard = None
+
+    def _forget_changed(self) -> bool:
         try:
             users = self._changes.poll()
         except UnavailableError:
-            users = None
-            heard = False
-        else:
-            heard = True
+            self._forget_everybody()
+            return False
         if users is None:
-            self._cache.clear()
-            self._epoch += 1
+            self._forget_everybody()
         elif users:
             self._epoch += 1
             for user_id in users:
                 self._cache.forget(user_id)
-        return heard
+        return True
+
+    def _forget_everybody(self) -> None:
+        self._epoch += 1
+        self._cache.clear()
 
     async def _ask_once(self, key: bytes, credential: Credential, now: datetime) -> Identity:
         """Join whoever asks the same, if nothing was revoked since they began."""
@@ -102,8 +124,14 @@ class Identities:
         if task is None:
             task = asyncio.create_task(self._ask(key, credential, now))
             self._asked[asked] = task
-            task.add_done_callback(lambda _: self._asked.pop(asked, None))
+            task.add_done_callback(lambda done: self._answered(asked, done))
         return await asyncio.shield(task)
+
+    def _answered(self, asked: tuple[bytes, int], task: asyncio.Task[Identity]) -> None:
+        self._asked.pop(asked, None)
+        if not task.cancelled():
+            # Looked at here, for whoever asked may have gone away.
+            task.exception()
 
     async def _ask(self, key: bytes, credential: Credential, now: datetime) -> Identity:
         epoch = self._epoch
@@ -114,12 +142,16 @@ class Identities:
 
     async def _prove(self, credential: Credential, now: datetime) -> _Known:
         if credential.method is Method.SESSION:
-            return await self._prove_session(credential.secret, now)
+            return await self._prove_session(credential.presented, now)
         if credential.method is Method.ACCESS_TOKEN:
-            return await self._prove_access_token(credential.secret, now)
-        return await self._prove_api_token(credential.secret, now)
+            return await self._prove_access_token(credential.presented, now)
+        return await self._prove_api_token(credential.presented, now)
 
-    async def _prove_session(self, session_id: str, now: datetime) -> _Known:
+    async def _prove_session(self, cookie: str, now: datetime) -> _Known:
+        session_id = self._read_cookie(cookie)
+        if session_id is None:
+            raise AuthenticationError
+
         def find(tx: Transaction) -> tuple[Session, User]:
             session = self._sessions.find(tx, session_id, now)
             return session, _living(tx, session.user_id)

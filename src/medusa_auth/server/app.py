@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -23,7 +20,6 @@ from medusa_auth.core.login import Login
 from medusa_auth.core.passwords import Argon2id, HashingPool, Passwords, Scrypt
 from medusa_auth.core.sessions import SessionRules, Sessions
 from medusa_auth.core.users import Users
-from medusa_auth.errors import AnswerError
 from medusa_auth.server.api.auth import AuthApi
 from medusa_auth.server.api.health import HealthApi
 from medusa_auth.server.api.openapi import OpenApi
@@ -34,7 +30,6 @@ from medusa_auth.server.identity import Identify
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
-from medusa_auth.server.responses import error_response
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Settings, from_env
 from medusa_auth.store.sql.changes import SqliteChanges
@@ -99,10 +94,16 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     """
     parts = Parts.of(settings, clock=clock, random=random)
     changes = SqliteChanges(settings.database_url)
-    identities = Identities(
-        parts.records, changes, parts.sessions, parts.access_tokens, parts.api_tokens, settings.identities_cached
-    )
     cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
+    identities = Identities(
+        cookie.read,
+        parts.records,
+        changes,
+        parts.sessions,
+        parts.access_tokens,
+        parts.api_tokens,
+        settings.identities_cached,
+    )
     origins = Origins(settings.admin_cors)
     identify = Identify(identities, cookie, origins, clock)
 
@@ -116,7 +117,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     auth = AuthApi(login=parts.login, identify=identify, cookie=cookie, clock=clock)
     router = Router(_routes(settings, auth, identify, parts), lifespan=lifespan)
     return Edge(
-        ExceptionMiddleware(router, handlers={AnswerError: _answer_error}),
+        router,
         proxies=Proxies(settings.trusted_proxies),
         origins=origins,
         hsts=settings.hsts,
@@ -143,9 +144,3 @@ def _routes(settings: Settings, auth: AuthApi, identify: Identify, parts: Parts)
         ExpressRoute.under("/admin", unknown.under_admin),
         ExpressRoute.under("", unknown.elsewhere),
     ]
-
-
-async def _answer_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, AnswerError):
-        raise error
-    return error_response(error)

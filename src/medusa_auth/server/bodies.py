@@ -21,8 +21,11 @@ __all__ = ["MAX_BODY_BYTES", "read_json"]
 
 # Medusa's limit ("100kb"), of what a compressed body inflates to.
 MAX_BODY_BYTES = 100 * 1024
+# RFC 9112, section 6.3: a request without one of these has no body.
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 JSON_SPACES = " \t\r\n"
-_CHARSETS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
+# Medusa takes UTF-7 as well, which nobody sends but to get something past a filter.
+_CHARSETS = frozenset({"utf-8", "utf-16", "utf-16le", "utf-16be"})
 _WBITS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
 
@@ -31,10 +34,9 @@ async def read_json(request: Request) -> Any:
 
     Raises InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError.
     """
-    headers = request.headers
-    if "content-length" not in headers and "transfer-encoding" not in headers:
+    if not any(name in _BODY_HEADERS for name, _ in request.scope["headers"]):
         return {}
-    content_type = _content_type(headers)
+    content_type = _content_type(request.headers)
     if content_type.get_content_type() != "application/json":
         return {}
     charset = _charset(content_type)
@@ -50,11 +52,7 @@ def _content_type(headers: Headers) -> Message:
 
 
 def _charset(content_type: Message) -> str:
-    name = content_type.get_param("charset", "utf-8")
-    try:
-        charset = codecs.lookup(str(name)).name
-    except LookupError:
-        charset = ""
+    charset = str(content_type.get_param("charset", "utf-8")).lower()
     if charset not in _CHARSETS:
         raise UnsupportedMediaTypeError("The body's charset is not supported: UTF-8 is.")
     return charset
@@ -83,12 +81,16 @@ async def _received(request: Request, decoder: _Plain | _Inflating) -> bytes:
             body += decoder.feed(chunk, MAX_BODY_BYTES + 1 - len(body))
             if len(body) > MAX_BODY_BYTES:
                 raise PayloadTooLargeError
+        decoder.end()
     except ClientDisconnect:
         raise InvalidRequestError("The request was cut off.") from None
     return bytes(body)
 
 
 class _Plain:
+    def end(self) -> None:
+        pass
+
     def feed(self, chunk: bytes, at_most: int) -> bytes:
         return chunk[:at_most]
 
@@ -100,10 +102,14 @@ class _Inflating:
     def feed(self, chunk: bytes, at_most: int) -> bytes:
         return self._inflater.decompress(chunk, at_most)
 
+    def end(self) -> None:
+        if not self._inflater.eof or self._inflater.unused_data:
+            raise zlib.error
+
 
 def _text(body: bytes, charset: str) -> str:
     if charset == "utf-16" and not body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        charset = "utf-16-le"
+        charset = "utf-16le"
     return body.decode(charset, "replace").removeprefix("\ufeff")
 
 

@@ -44,17 +44,21 @@ class SessionCookie:
         self._keys = [key.encode() for key in keys]
         self.same_site = same_site
 
-    def read(self, header: str) -> str | None:
-        """The session id in a Cookie header (RFC 6265, section 4.2); None if there is none that was signed here.
-
-        As Medusa: the first cookie of the name counts, its value may be quoted, and percent-encoded or not.
-        """
+    def find(self, header: str) -> str | None:
+        """The value of the session cookie in a Cookie header (RFC 6265, section 4.2): as Medusa, of many the first."""
         for pair in header.split(";"):
             name, equals, value = pair.partition("=")
             if equals and name.strip() == COOKIE_NAME:
-                value = _decoded(value.strip())
-                return unsign(value[len(_SIGNED) :], self._keys) if value.startswith(_SIGNED) else None
+                return value.strip()
         return None
+
+    def read(self, value: str) -> str | None:
+        """The session id in a cookie's value; None if it was not signed here.
+
+        As Medusa: the value may be quoted, and percent-encoded or not.
+        """
+        value = _decoded(value)
+        return unsign(value[len(_SIGNED) :], self._keys) if value.startswith(_SIGNED) else None
 
     def write(self, session_id: str, expires_at: datetime, *, secure: bool) -> str:
         """A Set-Cookie header for a session that ends at `expires_at`."""

@@ -12,16 +12,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medusa_auth.core.ids import Random
-from medusa_auth.errors import ServerError
+from medusa_auth.errors import AnswerError, ServerError
 from medusa_auth.server.origins import Origins, RawHeaders
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.responses import error_response
 from medusa_auth.server.routes import raw_path
-from medusa_auth.server.state import identity_in, remember_origin
+from medusa_auth.server.state import identity_in, origin_in, remember_origin
 
 __all__ = ["Edge"]
-
-_log = structlog.get_logger()
 
 # Nothing here is for a frame, a script or a cache of somebody else's (ASVS 5.0 V3.2.1, V3.4, V3.5.8, V14.3.2).
 SECURITY_HEADERS: RawHeaders = [
@@ -44,7 +42,7 @@ class _Answer:
 
 
 class Edge:
-    """Wraps `app`. What fails inside is logged, answered 500, and told to nobody."""
+    """Wraps `app`, and answers the errors that it raises. One that is not an answer is logged, and told to nobody."""
 
     def __init__(
         self, app: ASGIApp, *, proxies: Proxies, origins: Origins, hsts: str, random: Random = os.urandom
@@ -54,6 +52,7 @@ class Edge:
         self._origins = origins
         self._hsts = (b"strict-transport-security", hsts.encode("latin-1"))
         self._random = random
+        self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,13 +70,15 @@ class Edge:
 
         try:
             await self._answer(scope, receive, send_whole, path)
+        except AnswerError as error:
+            await error_response(error)(scope, receive, send_whole)
         except Exception:
-            _log.exception("failed", request_id=request_id)
+            self._log.exception("failed", request_id=request_id)
             if answer.status:
                 raise
             await error_response(ServerError())(scope, receive, send_whole)
         finally:
-            _log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
+            self._log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         if scope["method"] == "OPTIONS" and ADMIN.match(path):
@@ -97,6 +98,21 @@ class Edge:
             headers += cors(Headers(scope=scope))
         return headers
 
+    def _log_request(self, scope: Scope, path: str, request_id: str, status: int, seconds: float) -> None:
+        """The query is left out: people put passwords there."""
+        identity = identity_in(scope)
+        who = {} if identity is None else {"user_id": identity.user.id, "credential": identity.method.value}
+        self._log.info(
+            "request",
+            method=scope["method"],
+            path=path[:MAX_LOGGED_PATH],
+            status=status,
+            ms=round(seconds * 1000, 1),
+            client=origin_in(scope).client,
+            request_id=request_id,
+            **who,
+        )
+
 
 def _merged(own: RawHeaders, common: RawHeaders) -> RawHeaders:
     """An answer may have a policy of its own."""
@@ -104,19 +120,3 @@ def _merged(own: RawHeaders, common: RawHeaders) -> RawHeaders:
     if all(name != CONTENT_SECURITY_POLICY[0] for name, _ in own):
         merged.append(CONTENT_SECURITY_POLICY)
     return merged
-
-
-def _log_request(scope: Scope, path: str, request_id: str, status: int, seconds: float) -> None:
-    """The query is left out: people put passwords there."""
-    identity = identity_in(scope)
-    who = {} if identity is None else {"user_id": identity.user.id, "credential": identity.method.value}
-    _log.info(
-        "request",
-        method=scope["method"],
-        path=path[:MAX_LOGGED_PATH],
-        status=status,
-        ms=round(seconds * 1000, 1),
-        client=scope["medusa_auth.origin"].client,
-        request_id=request_id,
-        **who,
-    )

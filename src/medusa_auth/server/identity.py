@@ -48,7 +48,8 @@ class Identify:
 
     def session_id(self, request: Request) -> str | None:
         """The id in the session cookie, if the cookie was signed here; whether there is such a session is not asked."""
-        return _session_id(request.headers, self._cookie)
+        value = self._cookie.find(request.headers.get("cookie", ""))
+        return None if value is None else self._cookie.read(value)
 
     def replaceable_session(self, request: Request) -> str | None:
         """As `session_id`, for a login that ends that session. Raises ForbiddenError, UnsupportedMediaTypeError."""
@@ -62,9 +63,9 @@ class Identify:
         return _bearer(request.headers)
 
     def _credentials(self, headers: Headers) -> Iterator[Credential]:
-        session_id = _session_id(headers, self._cookie)
-        if session_id is not None:
-            yield Credential(Method.SESSION, session_id)
+        cookie = self._cookie.find(headers.get("cookie", ""))
+        if cookie is not None:
+            yield Credential(Method.SESSION, cookie)
         token = _bearer(headers)
         if token is not None:
             yield Credential(Method.ACCESS_TOKEN, token)
@@ -72,11 +73,6 @@ class Identify:
         api_token = ", ".join(headers.getlist(API_TOKEN_HEADER))
         if api_token:
             yield Credential(Method.API_TOKEN, api_token)
-
-
-def _session_id(headers: Headers, cookie: SessionCookie) -> str | None:
-    header = headers.get("cookie")
-    return None if header is None else cookie.read(header)
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -37,7 +37,7 @@ class Origins:
 
     def preflight_headers(self, headers: Headers) -> RawHeaders:
         """What goes with the answer to an OPTIONS request."""
-        asked = headers.get("access-control-request-headers")
+        asked = ", ".join(headers.getlist("access-control-request-headers"))
         return [
             (b"vary", b"Origin, Access-Control-Request-Headers"),
             *self._for_allowed(headers.get("origin")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from starlette.datastructures import Headers
@@ -15,17 +14,28 @@ from medusa_auth.settings import Network
 __all__ = ["Origin", "Proxies"]
 
 
-@dataclass(frozen=True, slots=True)
 class Origin:
-    """`client` is an address, `scheme` is `http` or `https`, `host` is what the client asked for, with its port if any.
+    """`client` is an address, `scheme` is `http` or `https`. What only few requests ask for is found when asked."""
 
-    `ignored_proxy` is the address of a peer that said `X-Forwarded-Proto: https` and is not trusted.
-    """
+    __slots__ = ("_headers", "_trusted", "client", "scheme")
 
-    client: str | None
-    scheme: str
-    host: str
-    ignored_proxy: str | None = None
+    def __init__(self, headers: Headers, *, trusted: bool, client: str | None, scheme: str) -> None:
+        self._headers = headers
+        self._trusted = trusted
+        self.client = client
+        self.scheme = scheme
+
+    @property
+    def host(self) -> str:
+        """What the client asked for, with its port if it named one."""
+        forwarded = _first(self._headers.get("x-forwarded-host", "")) if self._trusted else ""
+        return forwarded or self._headers.get("host", "")
+
+    @property
+    def ignored_proxy(self) -> str | None:
+        """The address of a peer that said `X-Forwarded-Proto: https` and is not trusted."""
+        says_https = _first(self._headers.get("x-forwarded-proto", "")) == "https"
+        return self.client if says_https and not self._trusted and self.scheme != "https" else None
 
 
 class Proxies:
@@ -39,14 +49,14 @@ class Proxies:
         """Where the request of `scope` comes from."""
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else None
-        host, forwarded_proto = headers.get("host", ""), _first(headers.get("x-forwarded-proto", ""))
-        if not self._is_trusted(peer):
-            says_https = forwarded_proto == "https" and scope["scheme"] != "https"
-            return Origin(peer, scope["scheme"], host, ignored_proxy=peer if says_https else None)
+        if not self._trusted or not self._is_trusted(peer):
+            return Origin(headers, trusted=False, client=peer, scheme=scope["scheme"])
+        forwarded_proto = _first(headers.get("x-forwarded-proto", ""))
         return Origin(
+            headers,
+            trusted=True,
             client=self._client(headers.getlist("x-forwarded-for"), peer),
             scheme=forwarded_proto if forwarded_proto in {"http", "https"} else scope["scheme"],
-            host=_first(headers.get("x-forwarded-host", "")) or host,
         )
 
     def _client(self, forwarded_for: list[str], peer: str | None) -> str | None:
@@ -61,8 +71,6 @@ class Proxies:
         return client
 
     def _in_trusted(self, peer: str | None) -> bool:
-        if not self._trusted:
-            return False
         address = _address(peer or "")
         return address is not None and any(address in network for network in self._trusted)
 

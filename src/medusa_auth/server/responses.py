@@ -13,7 +13,7 @@ from starlette.responses import Response
 from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.wire import ErrorRes
 
-__all__ = ["JSON", "TEXT", "error_response", "etagged", "json_response", "text_response"]
+__all__ = ["JSON", "TEXT", "error_response", "json_response", "tagged_json_response", "text_response", "unless_known"]
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -41,15 +41,20 @@ def error_response(error: AnswerError) -> Response:
     return response
 
 
-def etagged(response: Response, request_headers: Headers) -> Response:
-    """`response` with Express's weak ETag, or 304 without a body if the client has it already (RFC 9110, 13.1.2)."""
-    body = bytes(response.body)
-    digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest()).decode()[:27]
-    etag = f'W/"{len(body):x}-{digest}"'
-    known = request_headers.get("if-none-match")
-    if known is not None and "no-cache" not in request_headers.get("cache-control", ""):
-        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-        if "*" in tags or etag.removeprefix("W/") in tags:
-            return Response(status_code=304, headers={"etag": etag})
-    response.headers["etag"] = etag
+def tagged_json_response(body: msgspec.Struct) -> Response:
+    """`body` as JSON with the weak ETag that Express gives it. It may be sent many times."""
+    response = json_response(body)
+    content = bytes(response.body)
+    digest = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()[:27]
+    response.headers["etag"] = f'W/"{len(content):x}-{digest}"'
     return response
+
+
+def unless_known(tagged: Response, request_headers: Headers) -> Response:
+    """`tagged`, or 304 without a body if the client has it already (RFC 9110, section 13.1.2)."""
+    known = request_headers.get("if-none-match")
+    if known is None or "no-cache" in request_headers.get("cache-control", ""):
+        return tagged
+    etag = tagged.headers["etag"]
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return Response(status_code=304, headers={"etag": etag}) if tags & {"*", etag.removeprefix("W/")} else tagged

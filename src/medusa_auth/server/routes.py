@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medusa_auth.errors import AnswerError
 
@@ -35,16 +35,19 @@ class Documented:
 class ExpressRoute(Route):
     """Matches a path as Express 4 does.
 
-    Letters in any case, slashes inside and at the end doubled or not, and nothing decoded: `/admin/%61uth` is another
+    Letters in any case, a slash more between the parts and at the end, and nothing decoded: `/admin/%61uth` is another
     path than `/admin/auth`. A method that the route does not have is no match, so that the next route is asked.
     """
 
     def __init__(self, method: str, path: str, endpoint: Endpoint, documented: Documented | None = None) -> None:
         super().__init__(path, endpoint, methods=[method])
         self.method = method
+        self.app = _asgi(endpoint)
         self.documented = documented
-        inner = "/+".join(re.escape(part) for part in path.strip("/").split("/"))
-        self.path_regex = re.compile(f"/{inner}/*", re.IGNORECASE)
+        inner = "//?".join(re.escape(part) for part in path.strip("/").split("/"))
+        # Medusa's routes under /admin are those of a router within a router, and each forgives a slash at the end.
+        trailing = "/{0,2}" if path.startswith("/admin") else "/?"
+        self.path_regex = re.compile(f"/{inner}{trailing}", re.IGNORECASE)
 
     @classmethod
     def under(cls, prefix: str, endpoint: Endpoint) -> ExpressRoute:
@@ -60,6 +63,16 @@ class ExpressRoute(Route):
         if not self.path_regex.fullmatch(raw_path(scope)):
             return Match.NONE, {}
         return Match.FULL, {"endpoint": self.endpoint, "path_params": {}}
+
+
+def _asgi(endpoint: Endpoint) -> ASGIApp:
+    """Without Starlette's own handling of errors on each route: there is one place for that, the edge."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return app
 
 
 def raw_path(scope: Scope) -> str:

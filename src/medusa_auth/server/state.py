@@ -10,7 +10,7 @@ from starlette.types import Scope
 from medusa_auth.model import Context, Identity
 from medusa_auth.server.proxies import Origin
 
-__all__ = ["context_of", "identity_in", "is_secure", "origin_of", "remember_identity", "remember_origin"]
+__all__ = ["context_of", "identity_in", "is_secure", "origin_in", "origin_of", "remember_identity", "remember_origin"]
 
 _IDENTITY = "medusa_auth.identity"
 _ORIGIN = "medusa_auth.origin"
@@ -20,8 +20,12 @@ def remember_origin(scope: Scope, origin: Origin) -> None:
     scope[_ORIGIN] = origin
 
 
+def origin_in(scope: Scope) -> Origin:
+    return cast(Origin, scope[_ORIGIN])
+
+
 def origin_of(request: HTTPConnection) -> Origin:
-    return cast(Origin, request.scope[_ORIGIN])
+    return origin_in(request.scope)
 
 
 def is_secure(request: HTTPConnection) -> bool:

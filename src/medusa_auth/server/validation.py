@@ -10,7 +10,7 @@ from medusa_auth.wire import AdminPostAuthReq
 
 __all__ = ["is_email", "read_admin_post_auth_req"]
 
-# class-validator looks each key up in an object that inherits these from JavaScript's, and takes them for known.
+# class-validator looks each key up in an object of JavaScript's, which inherits these, and takes them for known.
 _INHERITED_KEYS = frozenset(
     {
         "__proto__",
@@ -22,6 +22,9 @@ _INHERITED_KEYS = frozenset(
         "__defineSetter__",
         "__lookupGetter__",
         "__lookupSetter__",
+        "toString",
+        "valueOf",
+        "toLocaleString",
     }
 )
 _MAX_EMAIL_LENGTH = 254

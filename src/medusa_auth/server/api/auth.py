@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,11 +18,12 @@ from medusa_auth.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
+from medusa_auth.model import Identity
 from medusa_auth.server.bodies import read_json
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.diagnosis import login_problems
 from medusa_auth.server.identity import Identify
-from medusa_auth.server.responses import etagged, json_response, text_response
+from medusa_auth.server.responses import json_response, tagged_json_response, text_response, unless_known
 from medusa_auth.server.routes import Documented, ExpressRoute
 from medusa_auth.server.state import context_of, is_secure, origin_of
 from medusa_auth.server.validation import read_admin_post_auth_req
@@ -41,6 +44,7 @@ class AuthApi:
         self._identify = identify
         self._cookie = cookie
         self._clock = clock
+        self._user_responses: WeakKeyDictionary[Identity, Response] = WeakKeyDictionary()
 
     async def create_session(self, request: Request) -> Response:
         """A new session; the one that the cookie named before is over."""
@@ -59,7 +63,7 @@ class AuthApi:
         """The user whose credential the request carries."""
         await read_json(request)
         identity = await self._identify(request)
-        return etagged(json_response(AdminAuthRes(User.of(identity.user))), request.headers)
+        return unless_known(self._user_response(identity), request.headers)
 
     async def delete_session(self, request: Request) -> Response:
         """The session and the access token that the request carries have ended. An API token stays."""
@@ -76,6 +80,13 @@ class AuthApi:
         """An access token; the session that the cookie names stays as it is."""
         req = read_admin_post_auth_req(await read_json(request))
         return json_response(AdminBearerAuthRes(await self._login.issue_token(req.email, req.password, self._clock())))
+
+    def _user_response(self, identity: Identity) -> Response:
+        """Made once for an identity, which is remembered for as long as it is good."""
+        response = self._user_responses.get(identity)
+        if response is None:
+            response = self._user_responses[identity] = tagged_json_response(AdminAuthRes(User.of(identity.user)))
+        return response
 
     def routes(self) -> list[ExpressRoute]:
         """The four methods, with what the OpenAPI document says of them."""
