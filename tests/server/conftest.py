@@ -1,0 +1,62 @@
+"""Servers of ours on real sockets, with a clock that tests move."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.server.helpers import PASSWORD, Clock, Running, admin, serving
+
+from medusa_auth.core.passwords import Argon2id
+from medusa_auth.server.app import Parts, create_app
+from medusa_auth.settings import from_env
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """Argon2id costs 20 ms: once for all tests is enough."""
+    return Argon2id().hash(PASSWORD)
+
+
+@contextlib.contextmanager
+def starting(folder: Path, password_hash: str) -> Iterator[Start]:
+    """Starts servers on one data folder; the settings are given as environment variables."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**environ: str) -> Running:
+            clock = Clock()
+            settings = from_env(environ, data_dir=folder)
+            parts = Parts.of(settings, clock=clock)
+            stack.callback(parts.close)
+            user = admin(parts, password_hash)
+            url = stack.enter_context(serving(create_app(settings, clock=clock)))
+            return Running(url, parts, clock, user, clients=stack)
+
+        yield start
+
+
+@pytest.fixture
+def start(tmp_path: Path, password_hash: str) -> Iterator[Start]:
+    with starting(tmp_path / "data", password_hash) as start:
+        yield start
+
+
+@pytest.fixture
+def server(start: Start) -> Running:
+    return start()
+
+
+@pytest.fixture(scope="module")
+def shared_start(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[Start]:
+    """For tests that neither move the clock nor change a user: a start costs a third of a second."""
+    with starting(tmp_path_factory.mktemp("server") / "data", password_hash) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared_start: Start) -> Running:
+    return shared_start()
