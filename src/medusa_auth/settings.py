@@ -30,7 +30,7 @@ MIN_SECRET_BYTES = 32
 # What Medusa's starters and guides use, and what people write when they are asked for a secret, once or repeated.
 _KNOWN_SECRETS = re.compile(
     "(supersecret|secret|something|changeme|password|medusa|medusajs|default|admin|test|yoursecret|mysecret|topsecret"
-    "|jwtsecret|cookiesecret|yourjwtsecret|yourcookiesecret|sessionsecret)*"
+    "|jwtsecret|cookiesecret|yourjwtsecret|yourcookiesecret|sessionsecret)\\1*"
 )
 
 T = TypeVar("T")

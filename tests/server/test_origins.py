@@ -1,13 +1,14 @@
 """Which pages may use an administrator's cookie."""
 
 import pytest
+from tests.server.conftest import Start
 from tests.server.helpers import LOGIN, Running
 
 DASHBOARD = "https://admin.example.com"
 
 
 @pytest.fixture(scope="module")
-def server(shared_start) -> Running:
+def server(shared_start: Start) -> Running:
     return shared_start(ADMIN_CORS=f"{DASHBOARD},http://localhost:7001")
 
 
