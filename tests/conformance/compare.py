@@ -1,4 +1,4 @@
-"""In which ways an answer of ours differs from Medusa's; what is true of every answer is in EVERYWHERE, and left out."""
+"""In which ways an answer of ours differs from Medusa's, but for what is true of EVERYWHERE: see there."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -36,13 +37,10 @@ def migrate(url: str) -> None:
 
 
 def _version(path: Path) -> str | None:
-    connection = sqlite3.connect(path)
-    try:
+    with closing(sqlite3.connect(path)) as connection:
         known = connection.execute("SELECT name FROM sqlite_master WHERE name = 'auth_schema_version'").fetchone()
         row = connection.execute("SELECT version_num FROM auth_schema_version").fetchone() if known else None
         return str(row[0]) if row else None
-    finally:
-        connection.close()
 
 
 def _upgrade(url: str) -> None:
@@ -64,3 +62,6 @@ def _upgrade(url: str) -> None:
         raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
     finally:
         engine.dispose()
+    # Here, where nobody else has it open: later a writer would be in the way.
+    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")

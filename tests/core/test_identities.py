@@ -1,0 +1,256 @@
+"""What is remembered, and how exactly it is forgotten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import TypeVar
+
+import anyio
+import pytest
+from tests.core.house import EMAIL, PASSWORD, House
+
+from medusa_auth.core.identities import Credential, Identities
+from medusa_auth.errors import AuthenticationError, UnavailableError
+from medusa_auth.model import Method, User
+from medusa_auth.store.base import Transaction
+from medusa_auth.store.sql.records import SqlRecords
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+
+class CountingRecords:
+    """The store, and how often it was asked."""
+
+    def __init__(self, records: SqlRecords) -> None:
+        self._records = records
+        self.reads = 0
+        self.on_read: Callable[[], None] = lambda: None
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        self.reads += 1
+        result = await self._records.read(work)
+        self.on_read()
+        return result
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._records.write(work)
+
+    async def ping(self) -> None:
+        await self._records.ping()
+
+    def close(self) -> None:
+        self._records.close()
+
+
+class Deaf:
+    """Changes that cannot be heard."""
+
+    def poll(self) -> Collection[str] | None:
+        raise UnavailableError
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def records(house: House) -> CountingRecords:
+    return CountingRecords(house.records)
+
+
+async def _delete(house: House, user: User) -> None:
+    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
+
+
+async def test_a_second_check_asks_the_store_nothing(house: House, records: CountingRecords):
+    user = await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    first, second = await house.check(identities, session_id), await house.check(identities, session_id)
+    assert first is second
+    assert (first.user, first.method, first.factors) == (user, Method.SESSION, ("password",))
+    assert records.reads == 1
+
+
+@pytest.mark.asvs("7.4.1")
+async def test_what_another_connection_ends_is_refused_by_the_next_check(house: House):
+    await house.add_user()
+    identities, session_id = house.identities(), await house.sign_in()
+    await house.check(identities, session_id)
+    other = SqlRecords(house.url)
+    await other.write(lambda tx: house.sessions.end(tx, session_id, house.now))
+    with pytest.raises(AuthenticationError):
+        await house.check(identities, session_id)
+    other.close()
+
+
+async def test_what_another_process_ends_is_refused_by_the_next_check(house: House):
+    user = await house.add_user()
+    identities, session_id = house.identities(), await house.sign_in()
+    await house.check(identities, session_id)
+    program = (
+        "import sqlite3, sys\n"
+        "with sqlite3.connect(sys.argv[1]) as connection:\n"
+        "    connection.execute('DELETE FROM auth_session')\n"
+        "    connection.execute('INSERT INTO auth_change (user_id, at) VALUES (?, ?)', sys.argv[2:])\n"
+    )
+    path = house.folder / "test.db"
+    command = [sys.executable, "-c", program, str(path), user.id, "2026-11-24 12:00:00"]
+    await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=True))
+    with pytest.raises(AuthenticationError):
+        await house.check(identities, session_id)
+
+
+async def test_others_are_not_forgotten_with_the_one_who_changed(house: House, records: CountingRecords):
+    await house.add_user()
+    other = await house.add_user("other@example.com")
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    await house.check(identities, session_id)
+    await _delete(house, other)
+    await house.check(identities, session_id)
+    assert records.reads == 1
+
+
+async def test_a_commit_that_ends_nothing_forgets_nobody(house: House, records: CountingRecords):
+    await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    await house.check(identities, session_id)
+    await house.sign_in()
+    await house.check(identities, session_id)
+    assert records.reads == 1
+
+
+async def test_what_changes_while_the_store_is_asked_is_not_remembered(house: House, records: CountingRecords):
+    user = await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    other = SqlRecords(house.url)
+
+    def end_meanwhile() -> None:
+        records.on_read = lambda: None
+        thread = threading.Thread(
+            target=lambda: anyio.run(other.write, lambda tx: house.users.delete(tx, user, house.now))
+        )
+        thread.start()
+        thread.join()
+
+    records.on_read = end_meanwhile
+    # It was good when the store was asked, after the check began.
+    await house.check(identities, session_id)
+    with pytest.raises(AuthenticationError):
+        await house.check(identities, session_id)
+    other.close()
+
+
+async def test_if_changes_cannot_be_heard_nothing_is_answered_from_memory(house: House, records: CountingRecords):
+    await house.add_user()
+    identities, session_id = house.identities(records=records, changes=Deaf()), await house.sign_in()
+    for _ in range(3):
+        await house.check(identities, session_id)
+    assert records.reads == 3
+
+
+async def test_many_who_ask_at_once_ask_the_store_once(house: House, records: CountingRecords):
+    await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(house.check, identities, session_id)
+    assert records.reads == 1
+
+
+async def test_one_who_goes_away_does_not_take_the_answer_from_the_others(house: House, records: CountingRecords):
+    await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+
+        async def impatient() -> None:
+            with scope:
+                await house.check(identities, session_id)
+
+        tasks.start_soon(impatient)
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(house.check, identities, session_id)
+        await anyio.lowlevel.checkpoint()
+        scope.cancel()
+    assert records.reads == 1
+
+
+@pytest.mark.parametrize("capacity", [0, 1, 3])
+async def test_no_more_are_remembered_than_there_is_room_for(house: House, records: CountingRecords, capacity: int):
+    await house.add_user()
+    identities = house.identities(capacity, records=records)
+    sessions = [await house.sign_in() for _ in range(4)]
+    for session_id in sessions:
+        await house.check(identities, session_id)
+    assert len(identities._cache._known) == capacity
+    records.reads = 0
+    for session_id in reversed(sessions[4 - capacity :]):
+        await house.check(identities, session_id)
+    assert records.reads == 0
+
+
+async def test_the_last_use_is_asked_for_again_after_a_minute(house: House, records: CountingRecords):
+    await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    await house.check(identities, session_id)
+    house.now += timedelta(seconds=59)
+    await house.check(identities, session_id)
+    assert records.reads == 1
+    house.now += timedelta(seconds=1)
+    await house.check(identities, session_id)
+    assert records.reads == 2
+
+
+async def test_a_remembered_token_ends_when_its_time_does(house: House):
+    await house.add_user()
+    identities = house.identities()
+    token = Credential(Method.ACCESS_TOKEN, await house.login.issue_token(EMAIL, PASSWORD, house.now))
+    await identities.check(token, house.now)
+    with pytest.raises(AuthenticationError):
+        await identities.check(token, house.now + timedelta(hours=24))
+
+
+async def test_a_credential_of_one_kind_is_not_good_as_another(house: House):
+    await house.add_user()
+    identities, session_id = house.identities(), await house.sign_in()
+    await house.check(identities, session_id)
+    for method in (Method.ACCESS_TOKEN, Method.API_TOKEN):
+        with pytest.raises(AuthenticationError):
+            await identities.check(Credential(method, session_id), house.now)
+
+
+async def test_under_load_no_check_succeeds_after_the_logout_was_acknowledged(house: House):
+    await house.add_user()
+    other = SqlRecords(house.url)
+    identities = house.identities()
+    for _ in range(20):
+        session_id = await house.sign_in()
+        acknowledged = threading.Event()
+        ending = threading.Thread(target=_end, args=(house, other, session_id, acknowledged))
+        ending.start()
+        while True:
+            was_acknowledged = acknowledged.is_set()
+            if not await _is_good(house, identities, session_id):
+                break
+            assert not was_acknowledged
+            await anyio.lowlevel.checkpoint()
+        ending.join()
+    other.close()
+
+
+def _end(house: House, records: SqlRecords, session_id: str, acknowledged: threading.Event) -> None:
+    anyio.run(records.write, lambda tx: house.sessions.end(tx, session_id, house.now))
+    acknowledged.set()
+
+
+async def _is_good(house: House, identities: Identities, session_id: str) -> bool:
+    try:
+        await house.check(identities, session_id)
+    except AuthenticationError:
+        return False
+    return True
