@@ -49,7 +49,8 @@ fix: install ## Repair what can be repaired by itself.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: install ## Measure, as ratios within one run.
+bench: install ## Measure, as ratios within one run (needs wrk; installed on Debian).
+	@scripts/debian-packages wrk
 	@$(BIN)/python -m bench
 
 lock: ## Renew the exact versions in requirements/ (needs uv).
