@@ -30,7 +30,7 @@ _INHERITED_KEYS = frozenset(
 _MAX_EMAIL_LENGTH = 254
 _MAX_LOCAL_BYTES = 64
 _MAX_LABEL_LENGTH = 63
-# JavaScript's characters are UTF-16 units: what lies beyond U+FFFF arrives there as surrogates, and in no class below.
+# JavaScript's characters are UTF-16 units: what lies beyond U+FFFF is two of them, which only a label may hold.
 _LETTERS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef"
 _ATOM = re.compile(rf"[a-zA-Z\d!#$%&'*+\-/=?^_`{{|}}~{_LETTERS}]+", re.ASCII)
 _QUOTED = re.compile(
@@ -40,7 +40,7 @@ _QUOTED = re.compile(
 _TOP_LEVEL = re.compile(
     r"([a-zA-Z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]{2,}|[xX][nN][a-zA-Z\d-]{2,})", re.ASCII
 )
-_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\uff00\uff5f-\uffff\d-]+(?<!-)", re.ASCII)
+_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\uff00\uff5f-\U0010ffff\d-]+(?<!-)", re.ASCII)
 
 
 def read_admin_post_auth_req(body: Any) -> AdminPostAuthReq:
@@ -67,7 +67,7 @@ def is_email(value: Any) -> bool:
     local, _, domain = value.rpartition("@")
     if len(local.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_BYTES or not _is_domain(domain):
         return False
-    if len(local) > 1 and local[0] == local[-1] == '"':
+    if local.startswith('"') and local.endswith('"'):
         return _QUOTED.fullmatch(local[1:-1]) is not None
     return all(_ATOM.fullmatch(atom) for atom in local.split("."))
 

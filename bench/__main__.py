@@ -1,0 +1,146 @@
+"""`make bench`: checks and logins beside bare applications, the start, and the memory; one worker on one core.
+
+The load comes from wrk on another core. Every figure is the median of several short runs that take turns, since machines are noisy:
+read the ratios, and not the numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+
+from medusa_auth.core.passwords import Argon2id
+
+ROUNDS = 5
+SECONDS = 2
+CONNECTIONS = 32
+EMAIL, PASSWORD = "bench@example.com", "bench password"
+SERVER_CORE, LOAD_CORE = 0, max(0, (os.cpu_count() or 1) - 1)
+
+
+@contextlib.contextmanager
+def started(*command: str, port: int, path: str) -> Iterator[tuple[int, float]]:
+    """The process id of a server on one core, and how many seconds its first answer took."""
+    began = time.perf_counter()
+    pinned = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", *command]
+    with subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while True:
+                with contextlib.suppress(httpx2.TransportError):
+                    httpx2.get(f"http://127.0.0.1:{port}{path}")
+                    break
+                time.sleep(0.005)
+            yield process.pid, time.perf_counter() - began
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def requests_per_second(port: int, *headers: str) -> float:
+    """With wrk; fails if an answer is not a success."""
+    options = [f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-t1", *(part for header in headers for part in ("-H", header))]
+    command = ["taskset", "-c", str(LOAD_CORE), "wrk", *options, f"http://127.0.0.1:{port}/admin/auth"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in told, told
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
+
+
+def logins_per_second(port: int) -> tuple[float, float]:
+    """Logins by four clients at once, and hashes that one core makes without a server, one after the other."""
+    program = (
+        "import concurrent.futures as f, httpx2, sys, time\n"
+        "client = httpx2.Client(base_url=sys.argv[1]); body = {'email': sys.argv[2], 'password': sys.argv[3]}\n"
+        "def one(_): assert client.post('/admin/auth', json=body).status_code == 200\n"
+        "one(0); began = time.perf_counter()\n"
+        "with f.ThreadPoolExecutor(4) as pool: list(pool.map(one, range(100)))\n"
+        "print(100 / (time.perf_counter() - began))\n"
+    )
+    command = [
+        "taskset",
+        "-c",
+        str(LOAD_CORE),
+        sys.executable,
+        "-c",
+        program,
+        f"http://127.0.0.1:{port}",
+        EMAIL,
+        PASSWORD,
+    ]
+    logins = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    hasher = Argon2id()
+    began = time.perf_counter()
+    for _ in range(50):
+        hasher.hash(PASSWORD)
+    return logins, 50 / (time.perf_counter() - began)
+
+
+def resident_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        table = _measured(Path(folder), stack)
+    Console().print(table)
+
+
+def _measured(folder: Path, stack: contextlib.ExitStack) -> Table:
+    command = [sys.executable, "-m", "medusa_auth"]
+    data = ["--data-dir", str(folder / "data")]
+    subprocess.run(
+        [*command, "users", "create", "--email", EMAIL, "--password-stdin", *data],
+        input=PASSWORD,
+        text=True,
+        check=True,
+    )
+    made = [*command, "tokens", "create", "--email", EMAIL, "--name", "bench", *data]
+    api_token = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
+    bare = ("--no-access-log", "--log-level", "warning")
+    stack.enter_context(started("uvicorn", "bench.apps:uvicorn_app", "--port", "9301", *bare, port=9301, path="/"))
+    stack.enter_context(started("uvicorn", "bench.apps:starlette_app", "--port", "9302", *bare, port=9302, path="/"))
+    pid, start = stack.enter_context(started("medusa_auth", "serve", "--port", "9303", *data, port=9303, path="/ready"))
+    client = stack.enter_context(httpx2.Client(base_url="http://127.0.0.1:9303"))
+    login = {"email": EMAIL, "password": PASSWORD}
+    client.post("/admin/auth", json=login).raise_for_status()
+    token = client.post("/admin/auth/token", json=login).json()["access_token"]
+    targets = {
+        "bare uvicorn": (9301, ()),
+        "bare Starlette": (9302, ()),
+        "check by cookie": (9303, (f"Cookie: connect.sid={client.cookies['connect.sid']}",)),
+        "check by access token": (9303, (f"Authorization: Bearer {token}",)),
+        "check by API token": (9303, (f"x-medusa-access-token: {api_token}",)),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in targets}
+    for _ in range(ROUNDS):
+        for name, (port, headers) in targets.items():
+            rates[name].append(requests_per_second(port, *headers))
+    table = Table("", "a second", "of bare Starlette", box=None)
+    beside = statistics.median(rates["bare Starlette"])
+    for name, each in rates.items():
+        table.add_row(name, f"{statistics.median(each):,.0f}", f"{statistics.median(each) / beside:.2f}")
+    memory = resident_megabytes(pid)
+    logins, hashes = (
+        statistics.median(each) for each in zip(*(logins_per_second(9303) for _ in range(3)), strict=True)
+    )
+    table.add_row("login", f"{logins:,.1f}", f"{logins / hashes:.2f} of one core's argon2id ({hashes:,.1f})")
+    table.add_row("start to first answer", f"{start:.2f} s", "")
+    table.add_row(
+        "resident memory after the checks", f"{memory:.0f} MB", f"{resident_megabytes(pid):.0f} MB after the logins"
+    )
+    return table
+
+
+main()
