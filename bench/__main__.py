@@ -1,7 +1,7 @@
 """`make bench`: checks and logins beside bare applications, the start, and the memory; one worker on one core.
 
-The load comes from wrk on another core. Every figure is the median of several short runs that take turns, since machines are noisy:
-read the ratios, and not the numbers.
+The load comes from wrk on another core. Every figure is the median of several short runs that take turns, since machines
+are noisy: read the ratios, and not the numbers.
 """
 
 from __future__ import annotations
