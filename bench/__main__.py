@@ -1,6 +1,6 @@
 """`make bench`: checks and logins beside bare applications, the start, and the memory; one worker on one core.
 
-The load comes from wrk on another core. Every figure is the median of several short runs that take turns, since machines
+The load comes from wrk on another core. Every figure is the median of several short runs that take turns: machines
 are noisy: read the ratios, and not the numbers.
 """
 

@@ -62,7 +62,7 @@ def test_medusas_json_gives_the_error_its_words(status: int, body: str, words: t
     [
         ({}, "Unauthorized", "Unauthorized"),
         (TEXT, "Invalid or expired password reset token", "Invalid or expired password reset token"),
-        (HTML, CANNOT_PUT, "Error Cannot PUT /admin/auth"),
+        (HTML, CANNOT_PUT, "Cannot PUT /admin/auth"),
         (HTML, "<p>a &lt; b", "a < b"),
         (JSON, '{"message":"no type"}', '{"message":"no type"}'),
         (JSON, '["a"]', '["a"]'),

@@ -117,7 +117,7 @@ def test_what_is_refused_before_it_is_sent_is_what_medusa_refuses(medusa):
 def test_malformed_json_is_an_error_that_can_be_read(medusa):
     with pytest.raises(InvalidRequestError) as caught:
         medusa.request("POST", "/admin/auth", json="not an object")
-    assert caught.value.message.startswith("Error SyntaxError: Unexpected token '\"'")
+    assert caught.value.message.startswith("SyntaxError: Unexpected token '\"'")
 
 
 def test_an_access_token_is_kept_and_sent(real, medusa):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from medusa_auth.cli.common import EmailOption, PasswordStdinOption, errors_shown, output, read_password
-from medusa_auth.client import Medusa
 from medusa_auth.errors import AuthenticationError, MedusaAuthError
 from medusa_auth.settings import state_dir
+
+if TYPE_CHECKING:
+    from medusa_auth.client import Medusa
 
 __all__ = ["login", "logout", "whoami"]
 
@@ -39,7 +41,7 @@ def login(
     password_stdin: PasswordStdinOption = False,
 ) -> None:
     """Sign in, and keep the session for the next commands."""
-    with errors_shown(), Medusa(url, max_retries=MAX_RETRIES) as medusa:
+    with errors_shown(), _client(url) as medusa:
         user = medusa.admin.auth.create_session(email=email, password=read_password(stdin=password_stdin)).user
         _keep(_Kept(url, medusa.cookies.dump()))
     output.print(f"Signed in to {url} as {user.email}.", highlight=False)
@@ -70,8 +72,15 @@ def logout() -> None:
     output.print(f"Signed out of {kept.url}.", highlight=False)
 
 
+def _client(url: str) -> Medusa:
+    # Loaded here, for `serve` has no use for it.
+    from medusa_auth.client import Medusa  # noqa: PLC0415
+
+    return Medusa(url, max_retries=MAX_RETRIES)
+
+
 def _medusa(kept: _Kept) -> Medusa:
-    medusa = Medusa(kept.url, max_retries=MAX_RETRIES)
+    medusa = _client(kept.url)
     medusa.cookies.load(kept.cookies)
     return medusa
 

@@ -156,5 +156,7 @@ def _said(reply: Reply) -> wire.ErrorRes:
     except (ValueError, RecursionError):
         text = reply.text[:_READ]
     if reply.media_type == "text/html":
-        text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
+        # Of Express's page the first line of what it shows: the rest is its title and a stack trace.
+        shown = re.search(r"<pre>(.*?)<(?:br|/pre)", text, re.DOTALL)
+        text = html.unescape(re.sub(r"<[^<>]*>", " ", shown[1] if shown else text))
     return wire.ErrorRes(type="", message=" ".join(text.split())[:_SHOWN])
