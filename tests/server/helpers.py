@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from medusa_auth.model import ApiToken, Role, User
 from medusa_auth.server.app import Parts
+from medusa_auth.server.http import BoundedHttpProtocol
 from medusa_auth.store.base import Transaction
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

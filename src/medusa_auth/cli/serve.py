@@ -16,6 +16,7 @@ from medusa_auth.cli.common import DataDirOption, output, with_parts
 from medusa_auth.errors import SettingsError
 from medusa_auth.model import Role
 from medusa_auth.server.app import Parts
+from medusa_auth.server.http import BoundedHttpProtocol
 from medusa_auth.settings import DATA_DIR_VARIABLE, Settings
 from medusa_auth.store.base import Transaction
 
@@ -47,7 +48,7 @@ def serve(
         factory=True,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,0 +1,60 @@
+"""HTTP/1.1 as uvicorn and httptools speak it, with an end to what a client may send before it says anything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["MAX_HEAD_BYTES", "BoundedHttpProtocol"]
+
+# Node's limit is 16 KiB, and what it refuses it answers 431; a cookie and a token of ours have less than 1 KiB.
+MAX_HEAD_BYTES = 16 * 1024
+# From the connection, or the end of the last request, to the end of the next one's headers. Node has 60 s.
+HEAD_SECONDS = 20.0
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n"
+    b"x-content-type-options: nosniff\r\n\r\n"
+)
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Closes a connection whose request line and headers are too long, or take too long."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head_bytes = 0
+        self._in_head = True
+        self._deadline = self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            # A body that comes with its head counts too; it is known to be one only after the head.
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        if self._deadline.cancelled():
+            self._deadline = self._start_deadline()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        self._deadline.cancel()
+        super().on_headers_complete()
+
+    def _start_deadline(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self.transport.close()

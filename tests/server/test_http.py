@@ -1,0 +1,51 @@
+"""Clients that send too much, or too slowly, before they ask for anything."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import httpx2
+import pytest
+from tests.server.helpers import LOGIN, Running
+
+from medusa_auth.server import http
+
+
+def _send(server: Running, data: bytes) -> bytes:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(data)
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while chunk := connection.recv(65536):
+                received += chunk
+    return received
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 20_000,
+        b"GET /health HTTP/1.1\r\nX: " + b"a" * 20_000,
+        b"GET /health HTTP/1.1\r\n" + b"X: a\r\n" * 10_000,
+    ],
+    ids=["path", "header", "headers"],
+)
+def test_a_head_that_is_too_long_is_refused_before_its_end(server: Running, head: bytes):
+    answer = _send(server, head)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+    assert server.client().get("/health").status_code == 200
+
+
+def test_a_head_that_never_ends_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.1)
+    assert _send(server, b"GET /health HTTP/1.1\r\nX: ") == b""
+
+
+def test_many_requests_on_one_connection_are_each_within_the_limit(server: Running):
+    with httpx2.Client(base_url=server.url, headers={"X": "a" * 10_000}) as client:
+        for _ in range(5):
+            assert client.post("/admin/auth", json=LOGIN | {"password": "x" * 50_000}).status_code == 401
+            assert client.get("/health").status_code == 200
