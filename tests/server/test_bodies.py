@@ -172,3 +172,8 @@ def test_passwords_that_are_no_text_are_wrong_and_no_more(server: Running, passw
 
 def test_invalid_utf8_is_replaced_as_medusa_does(server: Running):
     assert post(server, b'{"email":"admin@example.com","password":"\xff\xfe"}').status_code == 401
+
+
+def test_an_address_that_is_no_text_is_no_address(server: Running):
+    answer = post(server, b'{"email":"\\ud800@b.co","password":"x"}')
+    assert (answer.status_code, answer.json()["message"]) == (400, "email must be an email")
