@@ -30,8 +30,10 @@ def _send(server: Running, data: bytes) -> bytes:
         b"GET /" + b"a" * 20_000,
         b"GET /health HTTP/1.1\r\nX: " + b"a" * 20_000,
         b"GET /health HTTP/1.1\r\n" + b"X: a\r\n" * 10_000,
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 17_000 + b"\r\n\r\n",
+        b"POST /admin/auth HTTP/1.1\r\nContent-Length: 2\r\nX: " + b"a" * 60_000 + b"\r\n\r\n{}",
     ],
-    ids=["path", "header", "headers"],
+    ids=["path", "header", "headers", "whole", "whole with a body"],
 )
 def test_a_head_that_is_too_long_is_refused_before_its_end(server: Running, head: bytes):
     answer = _send(server, head)

@@ -24,8 +24,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._unparsed_bytes = 0
         self._head_bytes = 0
         self._in_head = True
+        self._refused = False
         self._deadline = self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -33,28 +35,54 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            # A body that comes with its head counts too; it is known to be one only after the head.
-            self._head_bytes += len(data)
+        if self._refused:
+            return
+        # A header is told of when it is whole; one that has no end is counted here.
+        self._unparsed_bytes += len(data) if self._in_head else 0
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+        if self._in_head and self._unparsed_bytes > MAX_HEAD_BYTES:
+            self._refuse()
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._head_bytes = 0
         if self._deadline.cancelled():
             self._deadline = self._start_deadline()
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_bytes = 0
+        self._unparsed_bytes = 0
         self._deadline.cancel()
-        super().on_headers_complete()
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse()
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            super().on_message_complete()
 
     def _start_deadline(self) -> asyncio.TimerHandle:
         return self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _refuse(self) -> None:
+        if not self._refused and not self.transport.is_closing():
+            self._refused = True
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
     def _give_up(self) -> None:
         self.transport.close()
