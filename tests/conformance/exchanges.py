@@ -1,4 +1,4 @@
-"""Exchanges with a real Medusa 1.20.11, as they were recorded."""
+"""Exchanges with a real Medusa 1.20.11, as they were recorded, and how that Medusa was set."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent.parent / "data" / "golden" / "exchanges.json"
+JWT_SECRET = "test-jwt-secret"
+COOKIE_SECRET = "test-cookie-secret"
+ADMIN_CORS = "http://localhost:7000,http://localhost:7001"
 
 Headers = list[tuple[str, str]]
+
+
+def joined(headers: Headers, name: str) -> str | None:
+    """The values of a header, however its name is written and however often it is there; None if it is not."""
+    values = [value for header, value in headers if header.lower() == name]
+    return ", ".join(values) if values else None
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Answer:
     body: str
 
     def header(self, name: str) -> str | None:
-        return next((value for header, value in self.headers if header.lower() == name), None)
+        return joined(self.headers, name)
 
 
 @dataclass(frozen=True)
@@ -36,23 +45,40 @@ class Exchange:
     method: str
     path: str
     headers: Headers
-    body: bytes | None
+    body: bytes
     answer: Answer
+
+    def header(self, name: str) -> str | None:
+        return joined(self.headers, name)
 
     @property
     def moment(self) -> datetime:
+        """When it was answered, to the second."""
         return parsedate_to_datetime(self.answer.header("date") or "")
 
     @property
     def cookie(self) -> str | None:
-        """The session cookie that was sent."""
-        return session_cookie(next((value for name, value in self.headers if name == "Cookie"), ""))
+        """The value of the session cookie that was sent; of many the first, as Medusa reads them."""
+        return session_cookie(self.header("cookie"))
+
+    @property
+    def bearer(self) -> str | None:
+        """The access token that was sent."""
+        scheme, _, token = (self.header("authorization") or "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    @property
+    def user(self) -> dict[str, Any] | None:
+        """The administrator in Medusa's answer."""
+        found = re.match(r'\{"user":', self.answer.body)
+        user: dict[str, Any] | None = json.loads(self.answer.body)["user"] if found else None
+        return user
 
 
 def session_cookie(header: str | None) -> str | None:
-    """The value of the last session cookie in a Cookie or Set-Cookie header."""
-    found = re.findall(r"connect\.sid=([^;]+)", header or "")
-    return found[-1] if found else None
+    """The value of the first session cookie in a Cookie or Set-Cookie header, as it is written there."""
+    found = re.search(r"(?:^|[;,] *)connect\.sid=([^;]*)", header or "")
+    return found[1] if found else None
 
 
 def load() -> list[Exchange]:
@@ -74,9 +100,10 @@ def _exchange(recorded: dict[str, Any]) -> Exchange:
     )
 
 
-def _body(recorded: str | dict[str, str] | None) -> bytes | None:
+def _body(recorded: str | dict[str, str] | None) -> bytes:
+    """Bodies that are no text are kept in base64; long ones are described, with the password padded to a length."""
     if recorded is None:
-        return None
+        return b""
     if isinstance(recorded, str):
         return recorded.encode()
     if "base64" in recorded:
