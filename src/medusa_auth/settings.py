@@ -27,6 +27,8 @@ DEFAULT_DATA_DIR = ".medusa-auth"
 
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 MIN_SECRET_BYTES = 32
+# Longer ones are a slip of the hand, and the calendar ends.
+MAX_DURATION = timedelta(days=3650)
 # What Medusa's starters and guides use, and what people write when they are asked for a secret, once or repeated.
 _KNOWN_SECRETS = re.compile(
     "(supersecret|secret|something|changeme|password|medusa|medusajs|default|admin|test|yoursecret|mysecret|topsecret"
@@ -65,7 +67,10 @@ def parse_duration(value: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", value)
     if match is None or int(match[1]) == 0:
         raise ValueError("a duration such as 3600, 90m, 10h or 7d is needed")
-    return timedelta(seconds=int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+    duration = timedelta(seconds=int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
+    if duration > MAX_DURATION:
+        raise ValueError("at most 3650d is possible")
+    return duration
 
 
 def _count(value: str, *, least: int) -> int:
@@ -84,6 +89,13 @@ def _origin(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
         raise ValueError(f"{value!r} is not an origin such as https://admin.example.com (no path, no slash at the end)")
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    try:
+        odd_port = value.endswith((":", default)) or parts.port == 0
+    except ValueError:
+        odd_port = True
+    if odd_port or not value.isascii():
+        raise ValueError(f"{value!r} is not written as browsers send it: no default port, and xn-- for other letters")
     if "@" in parts.netloc or value != value.lower():
         raise ValueError(f"{value!r} is not written as browsers send it: lower case, no user")
     return value
@@ -262,6 +274,10 @@ def _check_secrets(name: str, secrets: tuple[str, ...], *, weak: bool) -> None:
     if not secrets:
         raise SettingsError(f"{name} is empty: leave it unset to have one made in the data folder, or give one.")
     for secret in secrets:
+        try:
+            secret.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(f"{name} is not UTF-8.") from None
         if _KNOWN_SECRETS.fullmatch(re.sub(r"[^a-z]", "", secret.lower())):
             raise SettingsError(f"{name} is a secret that everybody knows: make one with `openssl rand -base64 32`.")
         if len(secret.encode()) < MIN_SECRET_BYTES and not weak:

@@ -126,6 +126,7 @@ class ErrorRes(Struct, omit_defaults=True):
 
     def encode(self) -> bytes:
         """Medusa puts `code` first where there is one."""
+        message = self.message.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if self.code is None:
-            return msgspec.json.encode({"type": self.type, "message": self.message})
-        return msgspec.json.encode({"code": self.code, "type": self.type, "message": self.message})
+            return msgspec.json.encode({"type": self.type, "message": message})
+        return msgspec.json.encode({"code": self.code, "type": self.type, "message": message})

@@ -37,17 +37,6 @@ async def test_a_long_user_agent_is_cut(house: House):
     assert await house.records.read(lambda tx: tx.sessions.get(session.id_hash)) == session
 
 
-async def test_sessions_that_are_over_leave_with_the_next_login(house: House):
-    await house.add_user()
-    await house.sign_in()
-    house.now += timedelta(hours=10)
-    await house.sign_in()
-    rows = await house.records.read(lambda tx: tx.sessions.delete_expired(house.now - timedelta(days=1)))
-    assert rows == 0
-    with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: house.sessions.find(tx, "x", house.now))
-
-
 async def test_a_replaced_session_ends_with_the_commit_that_starts_the_new_one(house: House):
     await house.add_user()
     old = await house.sign_in()

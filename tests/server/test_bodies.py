@@ -177,3 +177,8 @@ def test_invalid_utf8_is_replaced_as_medusa_does(server: Running):
 def test_an_address_that_is_no_text_is_no_address(server: Running):
     answer = post(server, b'{"email":"\\ud800@b.co","password":"x"}')
     assert (answer.status_code, answer.json()["message"]) == (400, "email must be an email")
+
+
+@pytest.mark.parametrize("body", [b'{"email":"a@\\ud800x.com","password":"x"}', b'{"\\ud800":1}'])
+def test_half_a_surrogate_pair_anywhere_is_refused_and_no_error(server: Running, body: bytes):
+    assert post(server, body).status_code == 400

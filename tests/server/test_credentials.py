@@ -160,3 +160,8 @@ def _decoded(part: str) -> dict[str, Any]:
 
 def _encoded(header: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("header", [{"alg": "HS256", "crit": None}, {"alg": "HS256", "crit": [{}]}, ["alg"]])
+def test_a_forged_token_with_an_odd_header_is_refused_and_no_error(server: Running, header: Any):
+    assert server.bearer(f"{_encoded(header)}.e30.AAAA").status_code == 401

@@ -112,7 +112,12 @@ class AccessTokens:
 
     def revoke_of_user(self, tx: Transaction, user_id: str, now: datetime) -> None:
         """End all that were issued to the user until `now`, which is to be read inside the transaction."""
-        tx.access_tokens.set_not_before(user_id, datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC))
+        moment = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC)
+        stands = tx.access_tokens.not_before(user_id)
+        if stands is not None:
+            # Later than before: what was issued since may bear that moment itself, and a clock may be set back.
+            moment = max(moment, stands + timedelta(seconds=1))
+        tx.access_tokens.set_not_before(user_id, moment)
         tx.announce(user_id, now)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
@@ -122,7 +127,7 @@ class AccessTokens:
             try:
                 signed = jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
                 return msgspec.json.decode(signed.payload, type=dict[str, Any])
-            except (JoseError, msgspec.DecodeError, ValueError, RecursionError):
+            except (JoseError, msgspec.DecodeError, TypeError, ValueError, RecursionError):
                 continue
         raise AuthenticationError
 

@@ -66,7 +66,7 @@ class Argon2id:
             ):
                 return False
             return self._hasher.verify(password_hash, _octets(password))
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
             return False
 
     def owns(self, password_hash: str) -> bool:

@@ -17,7 +17,7 @@ __all__ = ["Users", "normalized_email"]
 
 def normalized_email(email: str) -> str:
     """The form in which an address is kept and compared: NFC, lower case (Medusa compares in lower case)."""
-    return unicodedata.normalize("NFC", email).lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", email).lower())
 
 
 class Users:

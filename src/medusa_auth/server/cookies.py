@@ -86,5 +86,5 @@ def _decoded(value: str) -> str:
         return value
     try:
         return unquote_to_bytes(value).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:
         return value

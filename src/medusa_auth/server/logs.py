@@ -30,7 +30,11 @@ def configure_logs(log_format: LogFormat, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer(_encode)
+    renderer = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False))
+        if console
+        else structlog.processors.JSONRenderer(_encode)
+    )
     if console:
         # The console draws exceptions itself.
         shared.pop()

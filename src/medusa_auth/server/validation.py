@@ -40,7 +40,7 @@ _QUOTED = re.compile(
 _TOP_LEVEL = re.compile(
     r"([a-zA-Z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]{2,}|[xX][nN][a-zA-Z\d-]{2,})", re.ASCII
 )
-_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\uff00\uff5f-\U0010ffff\d-]+(?<!-)", re.ASCII)
+_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\ud7ff\ue000-\uff00\uff5f-\U0010ffff\d-]+(?<!-)", re.ASCII)
 
 
 def read_admin_post_auth_req(body: Any) -> AdminPostAuthReq:

@@ -22,9 +22,12 @@ class SqliteChanges:
     """Hears of what is announced in the SQLite file of `url` from now on."""
 
     def __init__(self, url: str) -> None:
-        self._connection = sqlite3.connect(
-            make_url(url).database or "", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        try:
+            self._connection = sqlite3.connect(
+                make_url(url).database or "", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise UnavailableError(f"The database cannot be read: {error}.") from None
         try:
             self._connection.execute("PRAGMA query_only=ON")
             self._version = self._data_version()
@@ -45,7 +48,9 @@ class SqliteChanges:
         except sqlite3.Error as error:
             raise UnavailableError(f"The database cannot be read: {error}.") from None
         # The last one that was heard is gone: what came after it may be, too.
-        missed = self._seq > 0 and (not rows or rows[0][0] != self._seq)
+        # Where nothing was announced yet, the first to come has the number 1.
+        first = rows[0][0] if rows else None
+        missed = (self._seq > 0 or bool(rows)) and first != max(self._seq, 1)
         news = {user_id for seq, user_id in rows if seq > self._seq}
         self._version = version
         if rows:

@@ -48,20 +48,26 @@ def _upgrade(url: str) -> None:
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
-    from sqlalchemy import create_engine  # noqa: PLC0415
+    from sqlalchemy import create_engine, event  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     engine = create_engine(url, poolclass=NullPool)
+    # The driver would commit each CREATE TABLE by itself: all of it is made, or nothing.
+    event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
         raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
+    except SQLAlchemyError as error:
+        raise SettingsError(f"The database {make_url(url).database} cannot be used: {error}.") from None
     finally:
         engine.dispose()
     # Here, where nobody else has it open: later a writer would be in the way.
-    with closing(sqlite3.connect(make_url(url).database or "")) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+    with closing(sqlite3.connect(make_url(url).database or "")) as database:
+        database.execute("PRAGMA journal_mode=WAL")

@@ -1,0 +1,61 @@
+"""Randomness that repeats, a hasher that does something while it hashes, and looks into the database from outside."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from medusa_auth.core.passwords import Hasher
+
+
+class SeededRandom:
+    """The same bytes in every run; remembers how many were asked for."""
+
+    def __init__(self, seed: int = 7519) -> None:
+        self._random = random.Random(seed)
+        self.asked: list[int] = []
+
+    def __call__(self, size: int) -> bytes:
+        self.asked.append(size)
+        return self._random.randbytes(size)
+
+
+class ActingHasher:
+    """Does `act` in its thread before each verification."""
+
+    def __init__(self, hasher: Hasher, act: Callable[[], None]) -> None:
+        self._hasher = hasher
+        self._act = act
+
+    def hash(self, password: str) -> str:
+        return self._hasher.hash(password)
+
+    def verify(self, password: str, password_hash: str) -> bool:
+        self._act()
+        return self._hasher.verify(password, password_hash)
+
+    def owns(self, password_hash: str) -> bool:
+        return self._hasher.owns(password_hash)
+
+
+def rows(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a connection of its own reads."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def bytes_at_rest(path: Path) -> bytes:
+    """All that is on the disk of a database: the file and its log."""
+    return b"".join(each.read_bytes() for each in sorted(path.parent.glob(f"{path.name}*")))
+
+
+def run_program(program: str, *arguments: str) -> str:
+    """The output of a Python program in a process of its own, which must succeed."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout

@@ -1,0 +1,35 @@
+"""What is written when something fails: the trace, and none of the values in it."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import structlog
+
+from medusa_auth.server.logs import configure_logs
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.asvs("16.2.5")
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_trace_shows_no_value_of_a_variable(log_format):
+    stream = io.StringIO()
+    configure_logs(log_format, stream)
+
+    def sign_in(password: str) -> None:
+        raise RuntimeError("broken")
+
+    try:
+        sign_in("a secret " + "password")
+    except RuntimeError:
+        structlog.get_logger().exception("failed")
+    assert "broken" in stream.getvalue()
+    assert "sign_in" in stream.getvalue()
+    assert "a secret password" not in stream.getvalue()

@@ -1,0 +1,420 @@
+"""What every store keeps to, method by method of `store.base`; `conftest.STORES` says which stores there are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+import anyio
+import pytest
+from tests.store.conftest import Store
+
+from medusa_auth.errors import DuplicateError
+from medusa_auth.model import ApiToken, Role, Session, User
+from medusa_auth.store.base import Records, Transaction
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+LATER = NOW + timedelta(hours=1)
+ADA = User("usr_1", "ada@example.com", Role.ADMIN, NOW, NOW, "Ada", "L", {"a": {"b": [1, None, "ü"]}})
+BOB = User("usr_2", "bob@example.com", Role.MEMBER, LATER, LATER)
+SESSION = Session("hash_1", ADA.id, NOW, NOW, LATER, "192.0.2.1", "curl")
+TOKEN = ApiToken("tok_1", ADA.id, "job", NOW, None, LATER)
+
+
+async def add(records: Records, *users: User) -> None:
+    def work(tx: Transaction) -> None:
+        for user in users:
+            tx.users.add(user, f"hash of {user.id}")
+
+    await records.write(work)
+
+
+async def announce(records: Records, user_id: str, now: datetime = NOW) -> None:
+    await records.write(lambda tx: tx.announce(user_id, now))
+
+
+class TestUsers:
+    async def test_a_user_comes_back_as_it_was_added(self, store: Store):
+        for user in (ADA, BOB, replace(BOB, id="usr_3", email="c@example.com", role=Role.DEVELOPER, metadata={})):
+            await add(store.records, user)
+            assert await store.records.read(lambda tx, user=user: tx.users.get(user.id)) == user  # type: ignore[misc]
+
+    async def test_an_address_finds_its_user_with_the_hash_and_only_in_its_stored_form(self, store: Store):
+        await add(store.records, ADA, BOB)
+        read = store.records.read
+        assert await read(lambda tx: tx.users.get_with_password(BOB.email)) == (BOB, "hash of usr_2")
+        assert await read(lambda tx: tx.users.get_with_password(BOB.email.upper())) is None
+        assert await read(lambda tx: tx.users.get_with_password("%")) is None
+
+    @pytest.mark.asvs("1.2.4")
+    @pytest.mark.parametrize("text", ["' OR 1=1 --", '"; DROP TABLE "user"; --', "a\\'b", "%", "_", "\0", "ü🔑"])
+    async def test_text_is_text_and_nothing_else(self, store: Store, text: str):
+        await add(store.records, ADA)
+        assert await store.records.read(lambda tx: tx.users.get(text)) is None
+        assert await store.records.read(lambda tx: tx.users.get_with_password(text)) is None
+        odd = replace(BOB, email=text, first_name=text, metadata={text: text})
+        await add(store.records, odd)
+        assert await store.records.read(lambda tx: tx.users.list()) == [ADA, odd]
+
+    async def test_all_are_listed_oldest_first(self, store: Store):
+        await add(store.records, BOB, ADA)
+        assert await store.records.read(lambda tx: tx.users.list()) == [ADA, BOB]
+
+    async def test_a_user_may_have_no_password(self, store: Store):
+        await store.records.write(lambda tx: tx.users.add(ADA, None))
+        assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) == (ADA, None)
+
+    async def test_a_taken_address_is_a_duplicate(self, store: Store):
+        await add(store.records, ADA)
+        with pytest.raises(DuplicateError):
+            await add(store.records, replace(BOB, email=ADA.email))
+        assert await store.records.read(lambda tx: tx.users.list()) == [ADA]
+
+    async def test_the_address_of_a_deleted_user_can_be_taken_again_and_again(self, store: Store):
+        for number in range(3):
+            user = replace(ADA, id=f"usr_{number}")
+            await add(store.records, user)
+            assert await store.records.read(lambda tx: tx.users.list()) == [user]
+            assert await store.records.write(partial(_delete_user, user.id))
+
+    async def test_a_deleted_user_is_not_found_by_anything(self, store: Store):
+        await add(store.records, ADA, BOB)
+        assert await store.records.write(lambda tx: tx.users.delete(ADA.id, LATER))
+        assert await store.records.read(lambda tx: tx.users.get(ADA.id)) is None
+        assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) is None
+        assert await store.records.read(lambda tx: tx.users.list()) == [BOB]
+
+    async def test_only_who_lives_can_be_deleted(self, store: Store):
+        await add(store.records, ADA)
+        assert [await store.records.write(lambda tx: tx.users.delete(ADA.id, LATER)) for _ in range(2)] == [True, False]
+        assert not await store.records.write(lambda tx: tx.users.delete("usr_0", LATER))
+
+    async def test_a_new_hash_is_of_one_user_and_a_change_only_if_told_so(self, store: Store):
+        await add(store.records, ADA, BOB)
+        await store.records.write(lambda tx: tx.users.set_password_hash(ADA.id, "better"))
+        assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) == (ADA, "better")
+        await store.records.write(lambda tx: tx.users.set_password_hash(ADA.id, "new", LATER))
+        changed = replace(ADA, updated_at=LATER)
+        assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) == (changed, "new")
+        assert await store.records.read(lambda tx: tx.users.get_with_password(BOB.email)) == (BOB, "hash of usr_2")
+
+
+def _delete_user(user_id: str, tx: Transaction) -> bool:
+    return tx.users.delete(user_id, LATER)
+
+
+class TestSessions:
+    async def test_a_session_comes_back_as_it_was_added(self, store: Store):
+        bare = Session("hash_2", ADA.id, NOW, NOW, LATER)
+        for session in (SESSION, bare):
+            await store.records.write(partial(_add_session, session))
+        assert await store.records.read(lambda tx: [tx.sessions.get(f"hash_{n}") for n in (1, 2, 3)]) == [
+            SESSION,
+            bare,
+            None,
+        ]
+
+    async def test_a_touch_moves_one_forward_and_never_back(self, store: Store):
+        for session in (SESSION, replace(SESSION, id_hash="hash_2")):
+            await store.records.write(partial(_add_session, session))
+        for seen, expected in ((LATER, LATER), (NOW, LATER), (LATER + TICK, LATER + TICK)):
+            await store.records.write(partial(_touch_session, seen))
+            found = await store.records.read(lambda tx: tx.sessions.get("hash_1"))
+            assert found == replace(SESSION, last_seen_at=expected)
+        other = await store.records.read(lambda tx: tx.sessions.get("hash_2"))
+        assert other
+        assert other.last_seen_at == NOW
+
+    async def test_a_touch_does_not_bring_an_ended_session_back(self, store: Store):
+        await store.records.write(lambda tx: tx.sessions.add(SESSION))
+        await store.records.write(lambda tx: tx.sessions.delete("hash_1"))
+        await store.records.write(partial(_touch_session, LATER))
+        assert await store.records.read(lambda tx: tx.sessions.get("hash_1")) is None
+
+    async def test_a_deletion_tells_whose_it_was_once(self, store: Store):
+        await store.records.write(lambda tx: tx.sessions.add(SESSION))
+        told = [await store.records.write(lambda tx: tx.sessions.delete("hash_1")) for _ in range(2)]
+        assert told == [ADA.id, None]
+
+    async def test_all_of_a_user_end_and_no_others(self, store: Store):
+        for number, user_id in enumerate((ADA.id, ADA.id, BOB.id)):
+            await store.records.write(partial(_add_session, replace(SESSION, id_hash=str(number), user_id=user_id)))
+        told = [await store.records.write(lambda tx: tx.sessions.delete_of_user(ADA.id)) for _ in range(2)]
+        assert told == [2, 0]
+        assert await store.records.read(lambda tx: [tx.sessions.get(n) is None for n in "012"]) == [True, True, False]
+
+    async def test_those_are_expired_whose_end_is_now_or_was_before(self, store: Store):
+        for number, ends in enumerate((NOW - TICK, NOW, NOW + TICK)):
+            await store.records.write(partial(_add_session, replace(SESSION, id_hash=str(number), expires_at=ends)))
+        assert await store.records.write(lambda tx: tx.sessions.delete_expired(NOW)) == 2
+        assert await store.records.read(lambda tx: [tx.sessions.get(n) is None for n in "012"]) == [True, True, False]
+
+
+def _add_session(session: Session, tx: Transaction) -> None:
+    tx.sessions.add(session)
+
+
+def _touch_session(seen: datetime, tx: Transaction) -> None:
+    tx.sessions.touch("hash_1", seen)
+
+
+class TestAccessTokens:
+    async def test_of_whom_nothing_has_ended_there_is_no_moment(self, store: Store):
+        await store.records.write(lambda tx: tx.access_tokens.set_not_before(BOB.id, NOW))
+        assert await store.records.read(lambda tx: tx.access_tokens.not_before(ADA.id)) is None
+
+    async def test_the_moment_that_was_set_last_stands(self, store: Store):
+        for moment in (NOW, LATER):
+            await store.records.write(partial(_set_not_before, moment))
+            assert await store.records.read(lambda tx: tx.access_tokens.not_before(ADA.id)) == moment
+
+    async def test_a_revoked_token_is_known_until_it_would_have_ended(self, store: Store):
+        await store.records.write(lambda tx: tx.access_tokens.revoke("jti_1", ADA.id, LATER))
+        await store.records.write(lambda tx: tx.access_tokens.revoke("jti_2", ADA.id, LATER + TICK))
+        assert await store.records.write(lambda tx: tx.access_tokens.delete_expired(LATER - TICK)) == 0
+        assert await _revoked(store.records) == [True, True, False]
+        assert await store.records.write(lambda tx: tx.access_tokens.delete_expired(LATER)) == 1
+        assert await _revoked(store.records) == [False, True, False]
+
+    async def test_revoking_twice_is_no_error(self, store: Store):
+        for _ in range(2):
+            await store.records.write(lambda tx: tx.access_tokens.revoke("jti_1", ADA.id, LATER))
+        assert await _revoked(store.records) == [True, False, False]
+
+    @pytest.mark.asvs("2.3.4")
+    async def test_revoking_many_times_at_once_is_no_error(self, store: Store):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(store.records.write, lambda tx: tx.access_tokens.revoke("jti_1", ADA.id, LATER))
+        assert await _revoked(store.records) == [True, False, False]
+
+
+def _set_not_before(moment: datetime, tx: Transaction) -> None:
+    tx.access_tokens.set_not_before(ADA.id, moment)
+
+
+async def _revoked(records: Records) -> list[bool]:
+    return await records.read(lambda tx: [tx.access_tokens.is_revoked(f"jti_{number}") for number in (1, 2, 3)])
+
+
+class TestApiTokens:
+    async def test_a_token_is_found_by_its_hash_as_it_was_added(self, store: Store):
+        endless = ApiToken("tok_2", BOB.id, "", LATER, LATER, None)
+        await store.records.write(lambda tx: tx.api_tokens.add(TOKEN, "hash_1"))
+        await store.records.write(lambda tx: tx.api_tokens.add(endless, "hash_2"))
+        assert await store.records.read(lambda tx: tx.api_tokens.get_by_hash("hash_1")) == TOKEN
+        assert await store.records.read(lambda tx: tx.api_tokens.get_by_hash("hash_2")) == endless
+        assert await store.records.read(lambda tx: tx.api_tokens.get_by_hash("tok_1")) is None
+
+    async def test_all_are_listed_oldest_first(self, store: Store):
+        newer = replace(TOKEN, id="tok_0", created_at=LATER)
+        await store.records.write(lambda tx: tx.api_tokens.add(newer, "hash_2"))
+        await store.records.write(lambda tx: tx.api_tokens.add(TOKEN, "hash_1"))
+        assert await store.records.read(lambda tx: tx.api_tokens.list()) == [TOKEN, newer]
+
+    async def test_a_touch_moves_one_forward_and_never_back(self, store: Store):
+        other = replace(TOKEN, id="tok_2")
+        await store.records.write(lambda tx: tx.api_tokens.add(TOKEN, "hash_1"))
+        await store.records.write(lambda tx: tx.api_tokens.add(other, "hash_2"))
+        for used, expected in ((NOW, NOW), (LATER, LATER), (NOW, LATER)):
+            await store.records.write(partial(_touch_token, used))
+            assert await store.records.read(lambda tx: tx.api_tokens.get_by_hash("hash_1")) == replace(
+                TOKEN, last_used_at=expected
+            )
+        assert await store.records.read(lambda tx: tx.api_tokens.get_by_hash("hash_2")) == other
+
+    async def test_a_deletion_tells_whose_it_was_once(self, store: Store):
+        await store.records.write(lambda tx: tx.api_tokens.add(TOKEN, "hash_1"))
+        told = [await store.records.write(lambda tx: tx.api_tokens.delete("tok_1")) for _ in range(2)]
+        assert told == [ADA.id, None]
+
+    async def test_all_of_a_user_end_and_no_others(self, store: Store):
+        other = replace(TOKEN, id="tok_2", user_id=BOB.id)
+        await store.records.write(lambda tx: tx.api_tokens.add(TOKEN, "hash_1"))
+        await store.records.write(lambda tx: tx.api_tokens.add(other, "hash_2"))
+        assert await store.records.write(lambda tx: tx.api_tokens.delete_of_user(ADA.id)) == 1
+        assert await store.records.read(lambda tx: tx.api_tokens.list()) == [other]
+
+
+def _touch_token(used: datetime, tx: Transaction) -> None:
+    tx.api_tokens.touch("tok_1", used)
+
+
+class TestTransactions:
+    async def test_the_result_of_the_work_is_given(self, store: Store):
+        assert await store.records.read(lambda _: "read") == "read"
+        assert await store.records.write(lambda _: "written") == "written"
+
+    @pytest.mark.asvs("2.3.3")
+    async def test_of_work_that_fails_nothing_stays_and_the_error_is_told(self, store: Store):
+        def fail(tx: Transaction) -> None:
+            tx.users.add(ADA, None)
+            tx.sessions.add(SESSION)
+            tx.api_tokens.add(TOKEN, "hash")
+            tx.access_tokens.revoke("jti_1", ADA.id, LATER)
+            tx.access_tokens.set_not_before(ADA.id, NOW)
+            raise LookupError("at the end")
+
+        with pytest.raises(LookupError, match="at the end"):
+            await store.records.write(fail)
+
+        def remains(tx: Transaction) -> list[Any]:
+            return [
+                tx.users.list(),
+                tx.sessions.get("hash_1"),
+                tx.api_tokens.list(),
+                tx.access_tokens.is_revoked("jti_1"),
+                tx.access_tokens.not_before(ADA.id),
+            ]
+
+        assert await store.records.read(remains) == [[], None, [], False, None]
+
+    async def test_work_sees_what_it_has_written_itself(self, store: Store):
+        def work(tx: Transaction) -> bool:
+            tx.users.add(ADA, None)
+            return tx.users.get(ADA.id) == ADA
+
+        assert await store.records.write(work)
+
+    async def test_a_reader_sees_one_moment_although_another_commits_meanwhile(self, store: Store):
+        await add(store.records, ADA)
+        reading, written = threading.Event(), threading.Event()
+
+        def read(tx: Transaction) -> list[int]:
+            before = len(tx.users.list())
+            reading.set()
+            assert written.wait(5)
+            return [before, len(tx.users.list())]
+
+        async def write() -> None:
+            await asyncio.to_thread(reading.wait, 5)
+            await add(store.records, BOB)
+            written.set()
+
+        seen: list[int] = []
+
+        async def keep() -> None:
+            seen.extend(await store.records.read(read))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep)
+            tasks.start_soon(write)
+        assert seen == [1, 1]
+
+    @pytest.mark.asvs("15.4.2")
+    async def test_what_is_read_and_written_in_one_transaction_is_not_overtaken(self, store: Store):
+        await store.records.write(lambda tx: tx.users.add(ADA, "0"))
+
+        def count(tx: Transaction) -> None:
+            found = tx.users.get_with_password(ADA.email)
+            assert found
+            tx.users.set_password_hash(ADA.id, str(int(found[1] or 0) + 1))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(30):
+                tasks.start_soon(store.records.write, count)
+        assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) == (ADA, "30")
+
+    async def test_work_whose_caller_goes_away_is_done_as_a_whole_and_its_turn_ends(self, store: Store):
+        go = threading.Event()
+
+        def work(tx: Transaction) -> None:
+            tx.users.add(ADA, None)
+            go.wait(5)
+            tx.users.add(BOB, None)
+
+        task = asyncio.create_task(store.records.write(work))
+        await anyio.wait_all_tasks_blocked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+        await store.records.write(lambda tx: tx.users.delete("usr_0", NOW))
+        assert await store.records.read(lambda tx: tx.users.list()) == [ADA, BOB]
+
+    async def test_a_store_that_is_there_answers_a_ping(self, store: Store):
+        await store.records.ping()
+
+    @pytest.mark.parametrize("hours", [-12, 0, 5.75, 14])
+    async def test_a_time_of_whatever_zone_comes_back_as_the_same_moment_in_utc(self, store: Store, hours: float):
+        elsewhere = NOW.astimezone(timezone(timedelta(hours=hours)))
+        await add(store.records, replace(ADA, created_at=elsewhere, updated_at=elsewhere))
+        found = await store.records.read(lambda tx: tx.users.get(ADA.id))
+        assert found
+        assert (found.created_at, found.created_at.tzinfo) == (NOW, UTC)
+
+    @pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+    async def test_times_are_kept_to_the_microsecond(self, store: Store, microsecond: int):
+        moment = NOW.replace(microsecond=microsecond)
+        await store.records.write(lambda tx: tx.access_tokens.set_not_before(ADA.id, moment))
+        assert await store.records.read(lambda tx: tx.access_tokens.not_before(ADA.id)) == moment
+
+
+class TestChanges:
+    async def test_who_was_announced_before_is_not_told(self, store: Store):
+        await announce(store.records, "usr_1")
+        assert store.listen().poll() == ()
+
+    async def test_who_was_announced_is_told_once_to_each_who_listens(self, store: Store):
+        ears = [store.listen() for _ in range(2)]
+        for user_id in ("usr_1", "usr_2", "usr_1"):
+            await announce(store.records, user_id)
+        assert [set(changes.poll() or ()) for changes in ears] == [{"usr_1", "usr_2"}] * 2
+        assert [set(changes.poll() or ()) for changes in ears] == [set()] * 2
+
+    async def test_every_announcement_is_heard_as_soon_as_it_is_acknowledged(self, store: Store):
+        changes = store.listen()
+        for number in range(30):
+            await announce(store.records, f"usr_{number}")
+            assert changes.poll() == {f"usr_{number}"}
+
+    async def test_a_commit_without_an_announcement_is_no_alarm(self, store: Store):
+        changes = store.listen()
+        await add(store.records, ADA)
+        await store.records.write(lambda tx: tx.sessions.add(SESSION))
+        polled = changes.poll()
+        assert polled is not None
+        assert not polled
+
+    async def test_what_is_undone_is_not_heard(self, store: Store):
+        changes = store.listen()
+
+        def fail(tx: Transaction) -> None:
+            tx.announce("usr_1", NOW)
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await store.records.write(fail)
+        assert not changes.poll()
+        await announce(store.records, "usr_2")
+        assert changes.poll() == {"usr_2"}
+
+    async def test_whoever_slept_through_what_is_no_longer_kept_is_told_that_some_were_missed(self, store: Store):
+        await announce(store.records, "usr_0")
+        changes = store.listen()
+        await announce(store.records, "usr_1")
+        await announce(store.records, "usr_2", NOW + timedelta(hours=2))
+        assert changes.poll() is None
+        await announce(store.records, "usr_3", NOW + timedelta(hours=2))
+        assert changes.poll() == {"usr_3"}
+
+    @pytest.mark.asvs("7.4.1")
+    async def test_whoever_listened_before_the_first_announcement_is_told_of_a_gap_too(self, store: Store):
+        changes = store.listen()
+        await announce(store.records, "usr_1")
+        await announce(store.records, "usr_2", NOW + timedelta(hours=2))
+        assert changes.poll() is None
+
+    async def test_an_hour_of_announcements_is_kept(self, store: Store):
+        await announce(store.records, "usr_0")
+        changes = store.listen()
+        await announce(store.records, "usr_1", NOW)
+        await announce(store.records, "usr_2", NOW + timedelta(hours=1))
+        assert changes.poll() == {"usr_1", "usr_2"}
