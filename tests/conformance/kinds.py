@@ -123,10 +123,6 @@ def no_length_of_nothing(replayed: Replayed, difference: Difference) -> bool:
     return replayed.ours.status == 204 and (difference.what, difference.ours) == ("content-length", None)
 
 
-def token_header_order(replayed: Replayed, difference: Difference) -> bool:
-    return difference.what == "body/access_token/header order"
-
-
 EXPLANATIONS: tuple[Explains, ...] = (
     no_anonymous_cookie,
     new_session_id,
@@ -147,7 +143,6 @@ EXPLANATIONS: tuple[Explains, ...] = (
     typed_401,
     no_tag,
     no_length_of_nothing,
-    token_header_order,
 )
 KINDS = {explains.__name__.replace("_", "-"): explains for explains in EXPLANATIONS}
 

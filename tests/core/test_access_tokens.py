@@ -101,10 +101,6 @@ def test_no_other_payload_is(payload: Any):
     "header",
     [
         {"alg": "none"},
-        {"alg": "HS384"},
-        {"alg": "HS512"},
-        {"alg": "RS256"},
-        {"alg": "ES256"},
         {"alg": "hs256"},
         {"alg": ["HS256"]},
         {},

@@ -1,6 +1,7 @@
 """Access tokens, API tokens, and which of several credentials counts."""
 
 import base64
+import hmac
 import json
 from typing import Any
 
@@ -117,12 +118,16 @@ def test_an_api_token_survives_a_changed_password_but_not_its_user(server: Runni
 
 
 @pytest.mark.asvs("9.1.2")
-@pytest.mark.parametrize("algorithm", ["none", "None", "HS384", "HS512", "RS256", "ES256"])
-def test_no_other_algorithm_is_accepted(server: Running, algorithm: str):
-    header, payload, signature = server.access_token().split(".")
-    forged = _encoded(_decoded(header) | {"alg": algorithm})
-    assert server.bearer(f"{forged}.{payload}.{signature}").status_code == 401
-    assert server.bearer(f"{forged}.{payload}.").status_code == 401
+@pytest.mark.parametrize(
+    ("algorithm", "digest", "status"),
+    [("HS256", "sha256", 200), ("HS384", "sha384", 401), ("HS512", "sha512", 401), ("none", None, 401)],
+)
+def test_no_other_algorithm_is_accepted(server: Running, algorithm: str, digest: str | None, status: int):
+    header, payload, _ = server.access_token().split(".")
+    signed = f"{_encoded(_decoded(header) | {'alg': algorithm})}.{payload}"
+    key = server.parts.settings.jwt_keys[0].encode()
+    signature = hmac.digest(key, signed.encode(), digest) if digest else b""
+    assert server.bearer(f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}").status_code == status
 
 
 def test_a_signing_key_can_be_replaced_without_logging_anyone_out(start):

@@ -41,6 +41,12 @@ def test_a_head_that_is_too_long_is_refused_before_its_end(server: Running, head
     assert server.client().get("/health").status_code == 200
 
 
+@pytest.mark.asvs("4.2.1")
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: a\r\n", b"Host: a\r\nhost: b\r\n"])
+def test_a_request_names_one_host(server: Running, hosts: bytes):
+    assert _send(server, b"GET /health HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_head_that_never_ends_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(http, "HEAD_SECONDS", 0.1)
     assert _send(server, b"GET /health HTTP/1.1\r\nX: ") == b""

@@ -159,6 +159,12 @@ def test_the_ways_in_which_medusa_reads_a_cookie_are_all_read(server: Running, h
     assert server.get(Cookie=header.format(good=good, raw=raw)).status_code == 200
 
 
+def test_cookies_in_several_lines_are_read_as_one(server: Running):
+    cookie = f"connect.sid={server.sign_in().cookies['connect.sid']}"
+    lines = [("Cookie", "a=1"), ("Cookie", cookie)]
+    assert server.client().get("/admin/auth", headers=lines).status_code == 200
+
+
 def test_a_cookie_key_can_be_replaced_without_logging_anyone_out(start):
     old, new = "o" * 20 + "1234567890ab", "n" * 20 + "1234567890ab"
     before = start(COOKIE_SECRET=old)

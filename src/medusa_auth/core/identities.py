@@ -2,7 +2,7 @@
 
 A credential that was proven once is answered from a bounded cache. Before every answer `Changes` tells, in
 microseconds, who has to be forgotten: so an answer is never older than the last commit that was acknowledged before
-the question. What the cache does not know is asked of the store, once for many that ask at the same time.
+the request was received. What the cache does not know is asked of the store, once for many that ask at the same time.
 """
 
 from __future__ import annotations

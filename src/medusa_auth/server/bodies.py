@@ -59,7 +59,7 @@ def _charset(content_type: Message) -> str:
 
 
 async def _inflated(request: Request) -> bytes:
-    encoding = request.headers.get("content-encoding", "identity").lower()
+    encoding = request.headers.get("content-encoding", "").lower() or "identity"
     if encoding == "identity":
         return await _received(request, _Plain())
     if encoding not in _WBITS:

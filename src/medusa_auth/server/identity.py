@@ -48,7 +48,7 @@ class Identify:
 
     def session_id(self, request: Request) -> str | None:
         """The id in the session cookie, if the cookie was signed here; whether there is such a session is not asked."""
-        value = self._cookie.find(request.headers.get("cookie", ""))
+        value = self._cookie.find(_cookies(request.headers))
         return None if value is None else self._cookie.read(value)
 
     def replaceable_session(self, request: Request) -> str | None:
@@ -63,7 +63,7 @@ class Identify:
         return _bearer(request.headers)
 
     def _credentials(self, headers: Headers) -> Iterator[Credential]:
-        cookie = self._cookie.find(headers.get("cookie", ""))
+        cookie = self._cookie.find(_cookies(headers))
         if cookie is not None:
             yield Credential(Method.SESSION, cookie)
         token = _bearer(headers)
@@ -73,6 +73,11 @@ class Identify:
         api_token = ", ".join(headers.getlist(API_TOKEN_HEADER))
         if api_token:
             yield Credential(Method.API_TOKEN, api_token)
+
+
+def _cookies(headers: Headers) -> str:
+    # A proxy that speaks HTTP/2 to the browser may send several lines (RFC 9113, section 8.2.3); Node joins them so.
+    return "; ".join(headers.getlist("cookie"))
 
 
 def _bearer(headers: Headers) -> str | None:
