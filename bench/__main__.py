@@ -7,6 +7,7 @@ are noisy: read the ratios, and not the numbers.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import statistics
@@ -21,12 +22,15 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from medusa_auth.core.passwords import Argon2id
-
 ROUNDS = 5
 SECONDS = 2
 CONNECTIONS = 32
 EMAIL, PASSWORD = "bench@example.com", "bench password"
+LOGIN_SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = %s
+"""
 SERVER_CORE, LOAD_CORE = 0, max(0, (os.cpu_count() or 1) - 1)
 
 
@@ -48,42 +52,27 @@ def started(*command: str, port: int, path: str) -> Iterator[tuple[int, float]]:
             process.wait(30)
 
 
-def requests_per_second(port: int, *headers: str) -> float:
+def requests_per_second(port: int, *options: str, path: str = "/admin/auth") -> float:
     """With wrk; fails if an answer is not a success."""
-    options = [f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-t1", *(part for header in headers for part in ("-H", header))]
-    command = ["taskset", "-c", str(LOAD_CORE), "wrk", *options, f"http://127.0.0.1:{port}/admin/auth"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = ["taskset", "-c", str(LOAD_CORE), "wrk", f"-d{SECONDS}s", "-t1", *options]
+    told = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
+    ).stdout
     assert "Non-2xx" not in told, told
     return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0])
 
 
-def logins_per_second(port: int) -> tuple[float, float]:
-    """Logins by four clients at once, and hashes that one core makes without a server, one after the other."""
+def hashes_per_second() -> float:
+    """How many a core makes without a server, one after the other."""
     program = (
-        "import concurrent.futures as f, httpx2, sys, time\n"
-        "client = httpx2.Client(base_url=sys.argv[1]); body = {'email': sys.argv[2], 'password': sys.argv[3]}\n"
-        "def one(_): assert client.post('/admin/auth', json=body).status_code == 200\n"
-        "one(0); began = time.perf_counter()\n"
-        "with f.ThreadPoolExecutor(4) as pool: list(pool.map(one, range(100)))\n"
-        "print(100 / (time.perf_counter() - began))\n"
+        "import sys, time\n"
+        "from medusa_auth.core.passwords import Argon2id\n"
+        "hasher = Argon2id(); hasher.hash(sys.argv[1]); began = time.perf_counter()\n"
+        "for _ in range(50): hasher.hash(sys.argv[1])\n"
+        "print(50 / (time.perf_counter() - began))\n"
     )
-    command = [
-        "taskset",
-        "-c",
-        str(LOAD_CORE),
-        sys.executable,
-        "-c",
-        program,
-        f"http://127.0.0.1:{port}",
-        EMAIL,
-        PASSWORD,
-    ]
-    logins = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    hasher = Argon2id()
-    began = time.perf_counter()
-    for _ in range(50):
-        hasher.hash(PASSWORD)
-    return logins, 50 / (time.perf_counter() - began)
+    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-c", program, PASSWORD]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def resident_megabytes(pid: int) -> float:
@@ -123,19 +112,28 @@ def _measured(folder: Path, stack: contextlib.ExitStack) -> Table:
         "check by access token": (9303, (f"Authorization: Bearer {token}",)),
         "check by API token": (9303, (f"x-medusa-access-token: {api_token}",)),
     }
+    script = folder / "login.lua"
+    script.write_text(LOGIN_SCRIPT % json.dumps(json.dumps(login)))
     rates: dict[str, list[float]] = {name: [] for name in targets}
+    logins, hashes = [], []
     for _ in range(ROUNDS):
         for name, (port, headers) in targets.items():
-            rates[name].append(requests_per_second(port, *headers))
+            options = [part for header in headers for part in ("-H", header)]
+            rates[name].append(requests_per_second(port, f"-c{CONNECTIONS}", *options))
+    memory = resident_megabytes(pid)
+    for _ in range(ROUNDS):
+        logins.append(requests_per_second(9303, "-c4", "-s", str(script)))
+        hashes.append(hashes_per_second())
     table = Table("", "a second", "of bare Starlette", box=None)
     beside = statistics.median(rates["bare Starlette"])
     for name, each in rates.items():
         table.add_row(name, f"{statistics.median(each):,.0f}", f"{statistics.median(each) / beside:.2f}")
-    memory = resident_megabytes(pid)
-    logins, hashes = (
-        statistics.median(each) for each in zip(*(logins_per_second(9303) for _ in range(3)), strict=True)
+    share = statistics.median(login / alone for login, alone in zip(logins, hashes, strict=True))
+    table.add_row(
+        "login",
+        f"{statistics.median(logins):,.1f}",
+        f"{share:.2f} of one core's argon2id ({statistics.median(hashes):,.1f})",
     )
-    table.add_row("login", f"{logins:,.1f}", f"{logins / hashes:.2f} of one core's argon2id ({hashes:,.1f})")
     table.add_row("start to first answer", f"{start:.2f} s", "")
     table.add_row(
         "resident memory after the checks", f"{memory:.0f} MB", f"{resident_megabytes(pid):.0f} MB after the logins"

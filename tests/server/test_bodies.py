@@ -105,6 +105,7 @@ def test_a_body_of_another_type_is_not_read(server: Running, content_type: str |
         b'{"a":"\t"}',
         b"[" * 50_000,
         b'{"a":' + b"9" * 10_000 + b"}",
+        b"[" * 10_000 + b"]" * 10_000,
         GOOD + b"\0",
     ],
 )

@@ -57,3 +57,28 @@ def test_many_requests_on_one_connection_are_each_within_the_limit(server: Runni
         for _ in range(5):
             assert client.post("/admin/auth", json=LOGIN | {"password": "x" * 50_000}).status_code == 401
             assert client.get("/health").status_code == 200
+
+
+def test_a_body_that_never_ends_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(http, "REQUEST_SECONDS", 0.2)
+    head = b"POST /admin/auth HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n"
+    assert _send(server, head + b'{"em') == b""
+    assert server.client().get("/health").status_code == 200
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(server: Running):
+    head = b"POST /admin/auth HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head + b"Content-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_requests_that_are_sent_at_once_are_answered_in_their_order(server: Running):
+    live = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    gone = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answers = _send(server, live + live + gone).split(b"HTTP/1.1 ")
+    assert [answer[:3] for answer in answers] == [b"", b"200", b"200", b"404"]

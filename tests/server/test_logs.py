@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
+import msgspec
 import pytest
 import structlog
 
+from medusa_auth.server import logs
 from medusa_auth.server.logs import configure_logs
 
 
@@ -33,3 +36,28 @@ def test_a_trace_shows_no_value_of_a_variable(log_format):
     assert "broken" in stream.getvalue()
     assert "sign_in" in stream.getvalue()
     assert "a secret password" not in stream.getvalue()
+
+
+def test_lines_of_one_moment_are_written_at_once_and_none_is_lost():
+    writes = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    configure_logs("json", Stream())
+    log = structlog.get_logger()
+    log.info("before the loop")
+
+    async def work() -> None:
+        log.info("one")
+        log.info("two")
+        assert len(writes) == 1
+        await asyncio.sleep(logs.BATCH_SECONDS * 3)
+
+    asyncio.run(work())
+    assert [[msgspec.json.decode(line)["event"] for line in text.splitlines()] for text in writes] == [
+        ["before the loop"],
+        ["one", "two"],
+    ]

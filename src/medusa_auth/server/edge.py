@@ -6,6 +6,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 from starlette.datastructures import Headers
@@ -51,7 +52,9 @@ class Edge:
         self._proxies = proxies
         self._origins = origins
         self._hsts = (b"strict-transport-security", hsts.encode("latin-1"))
-        self._random = random
+        # A request's id: which process, and which of its requests.
+        self._run = random(6).hex()
+        self._requests = count(1)
         self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +62,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        path, request_id = raw_path(scope), self._random(8).hex()
+        path, request_id = raw_path(scope), f"{self._run}-{next(self._requests):x}"
         answer = _Answer(self._headers(scope, path, request_id))
 
         async def send_whole(message: Message) -> None:

@@ -1,9 +1,9 @@
-"""HTTP/1.1 as uvicorn and httptools speak it, with an end to what a client may send before it says anything."""
+"""HTTP/1.1 as uvicorn and httptools speak it, with an end to what a client may send, and with one write an answer."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -11,61 +11,53 @@ __all__ = ["MAX_HEAD_BYTES", "BoundedHttpProtocol"]
 
 # Node's limit is 16 KiB, and what it refuses it answers 431; a cookie and a token of ours have less than 1 KiB.
 MAX_HEAD_BYTES = 16 * 1024
-# From the connection, or the end of the last request, to the end of the next one's headers. Node has 60 s.
+# From the connection, or the first byte of a later request, to the end of its headers (Node: 60 s), and of its body
+# (Node: 300 s), which has 100 KiB at most.
 HEAD_SECONDS = 20.0
+REQUEST_SECONDS = 60.0
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _BAD_REQUEST = b"400 Bad Request"
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request line and headers are too long, take too long, or do not name one host."""
+    """Closes a connection whose request is too long, takes too long, or does not name one host."""
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._unparsed_bytes = 0
+        super().connection_made(cast(asyncio.Transport, _Joining(transport, self.loop)))
         self._head_bytes = 0
-        self._hosts = 0
         self._in_head = True
         self._refused = False
-        self._deadline = self._start_deadline()
+        # When the request that is being received began; None between requests.
+        self._began_at: float | None = self.loop.time()
+        # One timer a connection, which looks again when it has to: one for each request would cost more than parsing.
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
         # A header is told of when it is whole; one that has no end is counted here.
-        self._unparsed_bytes += len(data) if self._in_head else 0
+        self._head_bytes += len(data) if self._in_head else 0
         super().data_received(data)
-        if self._in_head and self._unparsed_bytes > MAX_HEAD_BYTES:
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._head_bytes = 0
-        self._hosts = 0
-        if self._deadline.cancelled():
-            self._deadline = self._start_deadline()
+        self._began_at = self._began_at or self.loop.time()
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        self._hosts += name.lower() == b"host"
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._unparsed_bytes = 0
-        self._deadline.cancel()
-        if self._head_bytes > MAX_HEAD_BYTES:
+        self._head_bytes = 0
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
-        elif self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
+            return
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             # RFC 9112, section 3.2: which page may write depends on the host, so there must be one.
             self._refuse(_BAD_REQUEST)
         else:
@@ -76,11 +68,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._began_at = None
         if not self._refused:
             super().on_message_complete()
 
-    def _start_deadline(self) -> asyncio.TimerHandle:
-        return self.loop.call_later(HEAD_SECONDS, self._give_up)
+    def _look(self) -> None:
+        """Give up a request that takes too long, or come back when it would."""
+        now = self.loop.time()
+        ends_at = HEAD_SECONDS + now
+        if self._began_at is not None:
+            ends_at = self._began_at + (HEAD_SECONDS if self._in_head else REQUEST_SECONDS)
+        if ends_at <= now:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_at(ends_at, self._look)
 
     def _refuse(self, status: bytes) -> None:
         if not self._refused and not self.transport.is_closing():
@@ -91,5 +92,34 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             )
             self.transport.close()
 
-    def _give_up(self) -> None:
-        self.transport.close()
+
+class _Joining:
+    """A transport that writes at once what is written within one turn of the event loop.
+
+    uvicorn writes an answer's head and its body one after the other, and a system call costs more than the answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._write_held)
+        self._held.append(data)
+
+    def close(self) -> None:
+        self._write_held()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _write_held(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.write(b"".join(held))

@@ -6,12 +6,13 @@ import asyncio
 import atexit
 import logging
 import sys
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any, TextIO
 
 import msgspec
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
 
 from medusa_auth.settings import LogFormat
 
@@ -27,7 +28,7 @@ def configure_logs(log_format: LogFormat, stream: TextIO | None = None) -> None:
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
         structlog.processors.format_exc_info,
     ]
     renderer = (
@@ -79,5 +80,13 @@ class _Batches(StringIO):
         self._stream.flush()
 
 
+def _stamp(_: object, __: str, line: EventDict) -> EventDict:
+    line["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    return line
+
+
+_encoder = msgspec.json.Encoder(enc_hook=repr)
+
+
 def _encode(line: Any, **_: Any) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    return _encoder.encode(line).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from medusa_auth.model import Session
 from medusa_auth.store.sql import tables
@@ -12,6 +12,9 @@ from medusa_auth.store.sql import tables
 __all__ = ["SqlSessions"]
 
 _session = tables.session
+# Built once: every login says them.
+_ADD = insert(_session)
+_DELETE_EXPIRED = delete(_session).where(_session.c.expires_at <= bindparam("now"))
 
 
 class SqlSessions:
@@ -26,7 +29,7 @@ class SqlSessions:
 
     def add(self, session: Session) -> None:
         values = {name: getattr(session, name) for name in _session.c.keys()}  # noqa: SIM118 - a collection of columns
-        self._connection.execute(insert(_session).values(values))
+        self._connection.execute(_ADD, values)
 
     def touch(self, id_hash: str, seen_at: datetime) -> None:
         later = (_session.c.id_hash == id_hash, _session.c.last_seen_at < seen_at)
@@ -40,4 +43,4 @@ class SqlSessions:
         return self._connection.execute(delete(_session).where(_session.c.user_id == user_id)).rowcount
 
     def delete_expired(self, now: datetime) -> int:
-        return self._connection.execute(delete(_session).where(_session.c.expires_at <= now)).rowcount
+        return self._connection.execute(_DELETE_EXPIRED, {"now": now}).rowcount

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from medusa_auth.errors import DuplicateError
@@ -27,6 +27,9 @@ _columns = (
     _user.c.last_name,
     _user.c.metadata,
 )
+
+# Built once: every login asks it twice.
+_BY_EMAIL = select(*_columns, _user.c.password_hash).where(_user.c.email == bindparam("email"), _living)
 
 
 def _read(row: Row[*tuple[Any, ...]]) -> User:
@@ -54,8 +57,7 @@ class SqlUsers:
         return None if row is None else _read(row)
 
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
-        query = select(*_columns, _user.c.password_hash).where(_user.c.email == email, _living)
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(_BY_EMAIL, {"email": email}).first()
         return None if row is None else (_read(row), row.password_hash)
 
     def list(self) -> Sequence[User]:
