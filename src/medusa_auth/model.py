@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["ApiToken", "Context", "Identity", "Method", "Role", "Session", "User"]
+__all__ = ["ApiToken", "Context", "Identity", "Invite", "Method", "Role", "Session", "User"]
 
 
 class Role(StrEnum):
@@ -39,6 +39,18 @@ class User:
     first_name: str | None = None
     last_name: str | None = None
     metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """An open invite. `id` is `invite_` and a ULID; `user_email` is lower case; the token in its link is not kept."""
+
+    id: str
+    user_email: str
+    role: Role
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from medusa_auth import model
 
@@ -16,13 +16,29 @@ __all__ = [
     "PUBLISHABLE_API_KEY_HEADER",
     "AdminAuthRes",
     "AdminBearerAuthRes",
+    "AdminCreateUserRequest",
+    "AdminDeleteUserRes",
+    "AdminInviteDeleteRes",
+    "AdminListInvitesRes",
     "AdminPostAuthReq",
+    "AdminPostInvitesInviteAcceptReq",
+    "AdminPostInvitesInviteAcceptUserReq",
+    "AdminPostInvitesReq",
+    "AdminResetPasswordRequest",
+    "AdminResetPasswordTokenRequest",
+    "AdminUpdateUserRequest",
+    "AdminUserRes",
+    "AdminUsersListRes",
     "Answer",
     "ErrorRes",
+    "Invite",
     "Response",
+    "RoleName",
     "User",
     "timestamp",
 ]
+
+RoleName = Literal["admin", "member", "developer"]
 
 COOKIE_NAME = "connect.sid"
 API_TOKEN_HEADER = "x-medusa-access-token"  # noqa: S105 - a name
@@ -115,6 +131,150 @@ class AdminBearerAuthRes(Answer):
 
     def __repr__(self) -> str:
         return "AdminBearerAuthRes(access_token=...)"
+
+
+class AdminUserRes(Answer):
+    """The answer to a look at a user, and to a change of one."""
+
+    user: User
+
+
+class AdminUsersListRes(Answer):
+    """Some users, newest first unless asked otherwise. `count` is how many there are without `limit` and `offset`."""
+
+    users: list[User]
+    count: int
+    offset: int
+    limit: int
+
+
+class AdminDeleteUserRes(Answer):
+    """The answer to the deletion of a user."""
+
+    id: str
+    object: str
+    deleted: bool
+
+
+class AdminCreateUserRequest(Struct):
+    """The body that makes a user."""
+
+    email: Annotated[str, Meta(description="Kept in lower case.", examples=["member@example.com"])]
+    password: str
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    role: Annotated[RoleName | UnsetType | None, Meta(description="`member` where it is left out.")] = UNSET
+
+    def __repr__(self) -> str:
+        return f"AdminCreateUserRequest(email={self.email!r}, password=..., role={self.role!r})"
+
+
+class AdminUpdateUserRequest(Struct):
+    """The body that changes a user: what is left out stays as it is."""
+
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+    role: RoleName | UnsetType | None = UNSET
+    api_token: Annotated[
+        str | UnsetType | None,
+        Meta(description="A token for `x-medusa-access-token` from now on; null takes it away. Never shown again."),
+    ] = UNSET
+    metadata: Annotated[
+        dict[str, Any] | UnsetType | None,
+        Meta(description="Is merged with what there is; an empty text takes a key away."),
+    ] = UNSET
+
+    def __repr__(self) -> str:
+        return f"AdminUpdateUserRequest(first_name={self.first_name!r}, last_name={self.last_name!r}, ...)"
+
+
+class AdminResetPasswordTokenRequest(Struct):
+    """The body that asks for a mail with a link to set a new password."""
+
+    email: str
+
+
+class AdminResetPasswordRequest(Struct):
+    """The body that sets a new password."""
+
+    token: Annotated[str, Meta(description="From the link in the mail. Good once.")]
+    password: str
+    email: Annotated[str | UnsetType | None, Meta(description="If it is sent, it has to be the token's.")] = UNSET
+
+    def __repr__(self) -> str:
+        return "AdminResetPasswordRequest(token=..., password=...)"
+
+
+class Invite(Struct):
+    """An invite as Medusa answers it, keys in Medusa's order."""
+
+    id: Annotated[str, Meta(description="`invite_` and a ULID.")]
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
+    user_email: str
+    role: str | None
+    accepted: bool
+    token: Annotated[str | None, Meta(description="Always null from this server: it is in the mail, and kept nowhere.")]
+    expires_at: str
+    metadata: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, invite: model.Invite) -> Invite:
+        """`invite` as it goes over the wire."""
+        return cls(
+            id=invite.id,
+            created_at=timestamp(invite.created_at),
+            updated_at=timestamp(invite.updated_at),
+            deleted_at=None,
+            user_email=invite.user_email,
+            role=invite.role.value,
+            accepted=False,
+            token=None,
+            expires_at=timestamp(invite.expires_at),
+        )
+
+
+class AdminListInvitesRes(Answer):
+    """All open invites, oldest first."""
+
+    invites: list[Invite]
+
+
+class AdminInviteDeleteRes(Answer):
+    """The answer to the withdrawal of an invite."""
+
+    id: str
+    object: str
+    deleted: bool
+
+
+class AdminPostInvitesReq(Struct):
+    """The body that invites somebody, or invites them again."""
+
+    user: Annotated[str, Meta(description="The email.", examples=["new@example.com"])]
+    role: RoleName
+
+
+class AdminPostInvitesInviteAcceptUserReq(Struct):
+    """Who accepts an invite. Email and role are the invite's."""
+
+    password: str
+    first_name: str | UnsetType | None = UNSET
+    last_name: str | UnsetType | None = UNSET
+
+    def __repr__(self) -> str:
+        return "AdminPostInvitesInviteAcceptUserReq(password=...)"
+
+
+class AdminPostInvitesInviteAcceptReq(Struct):
+    """The body that accepts an invite."""
+
+    token: Annotated[str, Meta(description="From the link in the mail. Good once.", min_length=1)]
+    user: AdminPostInvitesInviteAcceptUserReq
+
+    def __repr__(self) -> str:
+        return "AdminPostInvitesInviteAcceptReq(token=..., user=...)"
 
 
 class ErrorRes(Struct, omit_defaults=True):
