@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["ApiToken", "Context", "Identity", "Invite", "Method", "Role", "Session", "User"]
+__all__ = [
+    "ApiToken",
+    "Context",
+    "Identity",
+    "Invite",
+    "Mail",
+    "MailKind",
+    "Method",
+    "PasswordReset",
+    "Role",
+    "Session",
+    "TimeRange",
+    "User",
+    "UserQuery",
+]
 
 
 class Role(StrEnum):
@@ -39,6 +53,70 @@ class User:
     first_name: str | None = None
     last_name: str | None = None
     metadata: Mapping[str, Any] | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From and to, each with its moment or without it; None is open."""
+
+    gt: datetime | None = None
+    gte: datetime | None = None
+    lt: datetime | None = None
+    lte: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserQuery:
+    """Which users, and in what order. None asks for nothing; `limit` 0 is all; `text` is in the email or a name.
+
+    With a range of `deleted_at` deleted users are looked at too.
+    """
+
+    ids: Sequence[str] | None = None
+    text: str | None = None
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    role: Role | None = None
+    created_at: TimeRange | None = None
+    updated_at: TimeRange | None = None
+    deleted_at: TimeRange | None = None
+    order_by: str = "created_at"
+    descending: bool = True
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordReset:
+    """An open reset. `id_hash` is the SHA-256 of its token's `jti`, `password_digest` that of the hash it replaces."""
+
+    id_hash: str
+    user_id: str
+    password_digest: str
+    expires_at: datetime
+
+
+class MailKind(StrEnum):
+    """What a mail tells."""
+
+    INVITE = "invite"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name
+    NEW_ADMINISTRATOR = "new_administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An entry of the outbox. `about` is the id of a user or an invite, or empty; `attempts` counts this one too."""
+
+    id: int
+    kind: MailKind
+    recipient: str
+    about: str
+    created_at: datetime
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -20,9 +21,20 @@ from urllib.parse import urlsplit
 from medusa_auth.data_dir import DataDir
 from medusa_auth.errors import SettingsError
 
-__all__ = ["DATA_DIR_VARIABLE", "MIN_SECRET_BYTES", "Settings", "describe", "from_env", "parse_duration", "state_dir"]
+__all__ = [
+    "DATA_DIR_VARIABLE",
+    "MIN_SECRET_BYTES",
+    "PUBLIC_URL_VARIABLE",
+    "SMTP_PORTS",
+    "Settings",
+    "describe",
+    "from_env",
+    "parse_duration",
+    "state_dir",
+]
 
 DATA_DIR_VARIABLE = "MEDUSA_AUTH_DATA_DIR"
+PUBLIC_URL_VARIABLE = "MEDUSA_AUTH_PUBLIC_URL"
 DEFAULT_DATA_DIR = ".medusa-auth"
 
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
@@ -34,6 +46,9 @@ _KNOWN_SECRETS = re.compile(
     "(supersecret|secret|something|changeme|password|medusa|medusajs|default|admin|test|yoursecret|mysecret|topsecret"
     "|jwtsecret|cookiesecret|yourjwtsecret|yourcookiesecret|sessionsecret)\\1*"
 )
+
+# RFC 6409, and RFC 8314 for TLS from the start.
+SMTP_PORTS = {"smtp": 587, "smtp+starttls": 587, "smtps": 465}
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -113,6 +128,37 @@ def _database_url(value: str) -> str:
         raise ValueError("PostgreSQL is not supported yet; leave it unset for SQLite in the data folder")
     if not re.match(r"sqlite:///.", value) or value == "sqlite:///:memory:":
         raise ValueError("sqlite:/// and the path of a file is needed")
+    return value
+
+
+def _public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
+        raise ValueError("an address such as https://admin.example.com is needed")
+    return value.rstrip("/")
+
+
+def _link(value: str) -> str:
+    if value.count("{token}") != 1 or not value.startswith(("/", "http://", "https://")) or value.startswith("//"):
+        raise ValueError("an address or a path with {token} in it is needed")
+    return value
+
+
+def _smtp_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in SMTP_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("smtp://, smtp+starttls:// or smtps:// and a host is needed")
+    try:
+        parts.port  # noqa: B018 - raises
+    except ValueError:
+        raise ValueError("the port is not a number") from None
+    return value
+
+
+def _mailbox(value: str) -> str:
+    _, address = parseaddr(value)
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not value.isprintable():
+        raise ValueError("an address such as `Store <store@example.com>` is needed")
     return value
 
 
@@ -215,6 +261,57 @@ class Settings:
         _choice("argon2id", "scrypt"),
         "argon2id",
         "How new password hashes are made. `scrypt` makes hashes that a Medusa on the same user table verifies.",
+    )
+    password_rules: bool = _setting(
+        "MEDUSA_AUTH_PASSWORD_RULES",
+        _flag,
+        True,
+        "Whether a new password must be long, not common, and not one's own name. `off` accepts what Medusa does.",
+    )
+    password_min_length: int = _setting(
+        "MEDUSA_AUTH_PASSWORD_MIN_LENGTH",
+        partial(_count, least=8),
+        8,
+        "The least length of a new password (NIST SP 800-63B-4, 3.1.1.2: 15 without a second factor, never under 8).",
+    )
+    roles: bool = _setting(
+        "MEDUSA_AUTH_ROLES",
+        _flag,
+        True,
+        "Whether roles mean something (docs/roles.md). `off` stops nobody, as Medusa.",
+    )
+    public_url: str = _setting(
+        PUBLIC_URL_VARIABLE,
+        _public_url,
+        "http://localhost:9000",
+        "Where people reach this server: links in mails begin with it. Unset: the address that `serve` listens on.",
+    )
+    invite_url: str = _setting(
+        "MEDUSA_AUTH_INVITE_URL",
+        _link,
+        "/console/accept-invite#token={token}",
+        "Where the link of an invite leads, with `{token}`; below the public URL if it begins with `/`. Medusa's "
+        "dashboard: `/app/invite?token={token}`.",
+    )
+    reset_url: str = _setting(
+        "MEDUSA_AUTH_RESET_URL",
+        _link,
+        "/console/reset-password#token={token}",
+        "As the invite's, of a password reset. Medusa's dashboard: `/app/reset-password?token={token}`.",
+    )
+    smtp_url: str = _setting(
+        "MEDUSA_AUTH_SMTP_URL",
+        _smtp_url,
+        "",
+        "The mail server: `smtp://user:password@host:port` (STARTTLS if it is offered), `smtp+starttls://` (always), "
+        "`smtps://` (TLS from the start). Unset: mails become files in `mail` in the data folder.",
+        secret=True,
+    )
+    mail_from: str = _setting(
+        "MEDUSA_AUTH_MAIL_FROM",
+        _mailbox,
+        "medusa-auth <medusa-auth@localhost>",
+        "Who mails come from.",
     )
     hashing_threads: int = _setting(
         "MEDUSA_AUTH_HASHING_THREADS",

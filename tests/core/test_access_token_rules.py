@@ -15,8 +15,9 @@ from tests.core.house import CLAIMS, EMAIL, KEY, NOW, PASSWORD, House
 from tests.core.test_access_tokens import GOOD, IAT, TOKENS, signed
 from tests.core.tools import SeededRandom
 
-from medusa_auth.core.access_tokens import MAX_TOKEN_LENGTH, AccessTokens
+from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.identities import Credential
+from medusa_auth.core.jwts import MAX_TOKEN_LENGTH
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Method, User
 

@@ -10,7 +10,7 @@ from tests.server.helpers import EMAIL, PASSWORD, Running
 
 from medusa_auth.core.passwords import Scrypt
 from medusa_auth.server.cookies import SessionCookie
-from medusa_auth.server.validation import is_email
+from medusa_auth.server.emails import is_email
 
 KEY = "k" * 32
 COOKIE = SessionCookie([KEY], "lax")

@@ -13,7 +13,8 @@ from medusa_auth.core.access_tokens import AccessTokens, Claims
 from medusa_auth.core.passwords import Argon2id, Scrypt
 from medusa_auth.errors import AuthenticationError, InvalidRequestError
 from medusa_auth.server.cookies import SessionCookie, sign, unsign
-from medusa_auth.server.validation import is_email, read_admin_post_auth_req
+from medusa_auth.server.emails import is_email
+from medusa_auth.server.validation import read_admin_post_auth_req
 
 COOKIE = SessionCookie(["k" * 32], "lax")
 TOKENS = AccessTokens(["k" * 32], Claims("user_id", {"domain": "admin"}), timedelta(hours=1))

@@ -19,7 +19,8 @@ from medusa_auth.core.users import normalized_email
 from medusa_auth.errors import AuthenticationError, InvalidRequestError
 from medusa_auth.model import Session
 from medusa_auth.server.cookies import SessionCookie, sign, unsign
-from medusa_auth.server.validation import is_email, read_admin_post_auth_req
+from medusa_auth.server.emails import is_email
+from medusa_auth.server.validation import read_admin_post_auth_req
 from medusa_auth.settings import Settings, parse_duration
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

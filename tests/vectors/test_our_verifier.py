@@ -20,8 +20,7 @@ from tests.core.house import NOW
 from tests.core.test_access_tokens import TOKENS
 from tests.vectors.test_vectors import DATA, FALSELY_INVALID, FALSELY_VALID, HMAC, JWS, RFC
 
-from medusa_auth.core import access_tokens
-from medusa_auth.core.access_tokens import AccessTokens
+from medusa_auth.core import jwts
 from medusa_auth.core.passwords import Scrypt
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.server.cookies import sign, unsign
@@ -37,13 +36,13 @@ def verify(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Whether our verifier takes the signature of a token for that of `key`."""
     anything = SimpleNamespace(decode=lambda payload, **_: {"payload": payload})
     stub = SimpleNamespace(json=anything, DecodeError=msgspec.DecodeError)
-    monkeypatch.setattr(access_tokens, "msgspec", stub)
+    monkeypatch.setattr(jwts, "msgspec", stub)
 
     def verify(token: str, *keys: OctKey) -> bool:
-        tokens = AccessTokens([], TOKENS._claims, TOKENS._life)
+        tokens = jwts.Jwts([])
         tokens._keys = list(keys)
         try:
-            tokens._signed_claims(token)
+            tokens.signed_claims(token)
         except AuthenticationError:
             return False
         return True

@@ -15,7 +15,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from medusa_auth.core.access_tokens import ALGORITHM
+from medusa_auth.core.jwts import ALGORITHM
 from medusa_auth.server.cookies import sign, unsign
 
 DATA = Path(__file__).parent.parent / "data" / "vectors"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medusa_auth.cli import session, tokens, users
+from medusa_auth.cli import invites, session, tokens, users
 from medusa_auth.cli.serve import serve
 
 __all__ = ["app"]
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Admin authentication for Medusa stores.", no_args_is_help=True, pretty_exceptions_show_locals=False
 )
 app.add_typer(users.app, name="users")
+app.add_typer(invites.app, name="invites")
 app.add_typer(tokens.app, name="tokens")
 app.command()(serve)
 app.command()(session.login)

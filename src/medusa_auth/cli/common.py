@@ -13,10 +13,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from medusa_auth.errors import AnswerError, MedusaAuthError
 from medusa_auth.server.app import Parts
+from medusa_auth.server.logs import configure_logs
 from medusa_auth.settings import DATA_DIR_VARIABLE, from_env
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "output",
     "read_password",
     "show",
+    "warn",
     "with_parts",
 ]
 
@@ -63,6 +65,11 @@ def _fail(message: str) -> None:
     raise typer.Exit(1)
 
 
+def warn(message: str) -> None:
+    """A line on stderr; the command goes on."""
+    _errors.print(f"[bold yellow]Warning:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+
+
 def _escaped(text: str) -> str:
     """Square brackets are rich's markup, and control characters the terminal's."""
     return "".join(char if char.isprintable() else "?" for char in text).replace("[", r"\[")
@@ -71,7 +78,9 @@ def _escaped(text: str) -> str:
 def with_parts(data_dir: Path | None, work: Callable[[Parts], Awaitable[T]]) -> T:
     """The result of `work` with the parts of this data folder; errors are shown, and the command ends."""
     with errors_shown():
-        parts = Parts.of(from_env(data_dir=data_dir))
+        settings = from_env(data_dir=data_dir)
+        configure_logs(settings.log_format)
+        parts = Parts.of(settings)
         try:
             return asyncio.run(_awaited(work, parts))
         finally:
@@ -80,7 +89,10 @@ def with_parts(data_dir: Path | None, work: Callable[[Parts], Awaitable[T]]) -> 
 
 
 async def _awaited(work: Callable[[Parts], Awaitable[T]], parts: Parts) -> T:
-    return await work(parts)
+    result = await work(parts)
+    # What the command has put into the outbox: perhaps no server runs that would send it.
+    await parts.mailer.deliver_due()
+    return result
 
 
 def read_password(*, stdin: bool, confirm: bool = False) -> str:
@@ -100,10 +112,13 @@ def show(rows: Sequence[Any], columns: Sequence[str], *, json: bool) -> None:
     if json:
         print(msgspec.json.format(msgspec.json.encode(picked), indent=2).decode())  # noqa: T201 - for a program
         return
-    table = Table(*(name.replace("_", " ") for name in columns), box=None, header_style="bold", pad_edge=False)
+    headers = (Column(name.replace("_", " "), no_wrap=True) for name in columns)
+    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
     for row in picked:
         table.add_row(*(_cell(row[name]) for name in columns))
-    output.print(table)
+    # As wide as it has to be: an id that is cut off is of no use.
+    wide = output.options.update(max_width=10_000)
+    Console(width=max(output.width, output.measure(table, options=wide).maximum)).print(table)
 
 
 def _cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from medusa_auth.cli.common import DataDirOption, output, with_parts
 from medusa_auth.errors import SettingsError
 from medusa_auth.model import Role
 from medusa_auth.server.app import Parts
-from medusa_auth.settings import DATA_DIR_VARIABLE, Settings
+from medusa_auth.settings import DATA_DIR_VARIABLE, PUBLIC_URL_VARIABLE, Settings
 from medusa_auth.store.base import Transaction
 
 __all__ = ["serve"]
@@ -38,6 +38,7 @@ def serve(
     start = with_parts(data_dir, work)
     # The server reads its settings for itself.
     os.environ[DATA_DIR_VARIABLE] = str(start.settings.data_dir)
+    os.environ[PUBLIC_URL_VARIABLE] = os.environ.get(PUBLIC_URL_VARIABLE) or start.url
     _welcome(start)
     sys.stdout.flush()
     # The server takes this process's place: without what the command line is made of, it has 20 MB less.
@@ -56,6 +57,11 @@ class _Start:
     settings: Settings
     listening: socket.socket
     first_admin: _FirstAdmin | None
+
+    @property
+    def url(self) -> str:
+        host, port = self.listening.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -92,8 +98,7 @@ async def _first_admin(parts: Parts) -> _FirstAdmin | None:
 
 
 def _welcome(start: _Start) -> None:
-    host, port = start.listening.getsockname()[:2]
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = start.url
     email, password = (start.first_admin.email, start.first_admin.password) if start.first_admin else ("...", "...")
     lines = [f"[bold]medusa-auth[/] serves on [bold]{url}[/], its data is in {start.settings.data_dir}", ""]
     if start.first_admin:

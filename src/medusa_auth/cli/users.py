@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from msgspec import UNSET
 
 from medusa_auth.cli.common import (
     DataDirOption,
@@ -14,12 +15,15 @@ from medusa_auth.cli.common import (
     output,
     read_password,
     show,
+    warn,
     with_parts,
 )
+from medusa_auth.core.users import UserChanges
 from medusa_auth.errors import InvalidRequestError
-from medusa_auth.model import Role, User
+from medusa_auth.model import MailKind, Role, User
 from medusa_auth.server.app import Parts
-from medusa_auth.server.validation import is_email
+from medusa_auth.server.validation import is_new_email
+from medusa_auth.store.base import Transaction
 
 __all__ = ["app"]
 
@@ -38,20 +42,27 @@ def create(
     """Make an administrator."""
 
     async def work(parts: Parts) -> User:
-        if not is_email(email):
+        if not is_new_email(email):
             raise InvalidRequestError(f"{email} is not an email address.")
-        password_hash = await parts.passwords.hash(read_password(stdin=password_stdin, confirm=True))
-        return await parts.records.write(
-            lambda tx: parts.users.create(
+        password = read_password(stdin=password_stdin, confirm=True)
+        _warn_of(parts, password, email, first_name, last_name)
+        password_hash = await parts.passwords.hash(password)
+
+        def make(tx: Transaction) -> User:
+            now = parts.clock()
+            user = parts.users.create(
                 tx,
                 email=email,
                 password_hash=password_hash,
-                now=parts.clock(),
+                now=now,
                 role=role,
                 first_name=first_name,
                 last_name=last_name,
             )
-        )
+            parts.outbox.put_to_admins(tx, user, now)
+            return user
+
+        return await parts.records.write(make)
 
     user = with_parts(data_dir, work)
     output.print(f"Made {user.email} ({user.id}), {user.role.value}.", highlight=False)
@@ -75,12 +86,45 @@ def set_password(
 
     async def work(parts: Parts) -> User:
         user = await parts.records.read(lambda tx: parts.users.find(tx, email))
-        password_hash = await parts.passwords.hash(read_password(stdin=password_stdin, confirm=True))
-        await parts.records.write(lambda tx: parts.users.set_password(tx, user, password_hash, parts.clock()))
+        password = read_password(stdin=password_stdin, confirm=True)
+        _warn_of(parts, password, user.email, user.first_name, user.last_name)
+        password_hash = await parts.passwords.hash(password)
+
+        def change(tx: Transaction) -> None:
+            now = parts.clock()
+            parts.users.set_password(tx, user, password_hash, now)
+            parts.outbox.put(tx, MailKind.PASSWORD_CHANGED, user.email, user.id, now)
+
+        await parts.records.write(change)
         return user
 
     user = with_parts(data_dir, work)
     output.print(f"{user.email} has a new password; all sessions and access tokens have ended.", highlight=False)
+
+
+@app.command("update")
+def update(
+    email: EmailOption,
+    role: Annotated[Role | None, typer.Option(help="What the administrator may do from now on.")] = None,
+    first_name: Annotated[str | None, typer.Option(help="Empty takes it away.")] = None,
+    last_name: Annotated[str | None, typer.Option(help="Empty takes it away.")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Change an administrator's role or names. This is also how a store of Medusa's gets its first admin."""
+
+    async def work(parts: Parts) -> User:
+        changes = UserChanges(
+            role=UNSET if role is None else role,
+            first_name=UNSET if first_name is None else first_name or None,
+            last_name=UNSET if last_name is None else last_name or None,
+        )
+        return await parts.records.write(
+            lambda tx: parts.users.update(tx, parts.users.find(tx, email), changes, parts.clock())
+        )
+
+    user = with_parts(data_dir, work)
+    names = " ".join(name for name in (user.first_name, user.last_name) if name) or "no name"
+    output.print(f"{user.email} is {user.role.value}, {names}.", highlight=False, markup=False)
 
 
 @app.command("delete")
@@ -100,3 +144,11 @@ def delete(
 
     user = with_parts(data_dir, work)
     output.print(f"Deleted {user.email}; all sessions and tokens have ended.", highlight=False)
+
+
+def _warn_of(parts: Parts, password: str, *own: str | None) -> None:
+    """Whoever has this machine may choose any password, and is told what the rules say of it."""
+    try:
+        parts.password_rules.check(password, own)
+    except InvalidRequestError as error:
+        warn(error.message)

@@ -10,30 +10,20 @@ import base64
 import hashlib
 import math
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import OctKey
-
 from medusa_auth.core.ids import Random
+from medusa_auth.core.jwts import CLOCK_LEEWAY, Jwts, moment
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import User
 from medusa_auth.store.base import Transaction
 
 __all__ = ["AccessToken", "AccessTokens", "Claims"]
 
-ALGORITHM = "HS256"
 TOKEN_ID_BYTES = 16
-# Machines' clocks differ: RFC 7519, section 4.1.4 allows "no more than a few minutes". Never applied to `exp`.
-CLOCK_LEEWAY = timedelta(minutes=1)
-# A token of ours has 260 characters; what is much longer is not worth a hash over it.
-MAX_TOKEN_LENGTH = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +48,7 @@ class AccessTokens:
     """Signs with the first key and verifies with all, so that a key can be replaced without logging anyone out."""
 
     def __init__(self, keys: Sequence[str], claims: Claims, life: timedelta, random: Random = os.urandom) -> None:
-        self._keys = [_key(key) for key in keys]
+        self._jwts = Jwts([key.encode() for key in keys])
         self._claims = claims
         self._life = life
         self._random = random
@@ -75,17 +65,16 @@ class AccessTokens:
             "exp": issued_at + int(self._life.total_seconds()),
             "jti": base64.urlsafe_b64encode(self._random(TOKEN_ID_BYTES)).rstrip(b"=").decode(),
         }
-        header = {"alg": ALGORITHM, "typ": "JWT"}
-        return jws.serialize_compact(header, msgspec.json.encode(claims), self._keys[0], algorithms=[ALGORITHM])
+        return self._jwts.sign(claims)
 
     def verify(self, token: str, now: datetime) -> AccessToken:
         """What `token` says, if one of the keys signed it, it is an access token, and this is its time.
 
         Raises AuthenticationError. Whether it was revoked is the store's to say: `check_not_revoked`.
         """
-        claims = self._signed_claims(token)
-        user_id, expires_at = claims.get(self._claims.subject), _moment(claims, "exp")
-        issued_at, not_before = _moment(claims, "iat"), _moment(claims, "nbf")
+        claims = self._jwts.signed_claims(token)
+        user_id, expires_at = claims.get(self._claims.subject), moment(claims, "exp")
+        issued_at, not_before = moment(claims, "iat"), moment(claims, "nbf")
         if (
             not isinstance(user_id, str)
             or not user_id
@@ -113,44 +102,13 @@ class AccessTokens:
 
     def revoke_of_user(self, tx: Transaction, user_id: str, now: datetime) -> None:
         """End all that were issued to the user until `now`, which is to be read inside the transaction."""
-        moment = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC)
+        not_before = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC)
         stands = tx.access_tokens.not_before(user_id)
         if stands is not None:
             # Later than before: what was issued since may bear that moment itself, and a clock may be set back.
-            moment = max(moment, stands + timedelta(seconds=1))
-        tx.access_tokens.set_not_before(user_id, moment)
+            not_before = max(not_before, stands + timedelta(seconds=1))
+        tx.access_tokens.set_not_before(user_id, not_before)
         tx.announce(user_id, now)
-
-    def _signed_claims(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_TOKEN_LENGTH:
-            raise AuthenticationError
-        for key in self._keys:
-            try:
-                signed = jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
-                return msgspec.json.decode(signed.payload, type=dict[str, Any])
-            except (JoseError, msgspec.DecodeError, TypeError, ValueError, RecursionError):
-                continue
-        raise AuthenticationError
-
-
-def _key(secret: str) -> OctKey:
-    # Which secrets are long enough is a matter of the settings, which refuse short ones with a sentence.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SecurityWarning)
-        return OctKey.import_key(secret.encode())
-
-
-def _moment(claims: Mapping[str, Any], name: str) -> datetime | None:
-    """A NumericDate (RFC 7519, section 2); None where it is absent. Raises AuthenticationError on anything else."""
-    if name not in claims:
-        return None
-    value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise AuthenticationError
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise AuthenticationError from None
 
 
 def _token_id(token: str, claims: Mapping[str, Any]) -> str:

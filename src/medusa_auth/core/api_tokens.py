@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, new_id, secret_hash
-from medusa_auth.errors import AuthenticationError
+from medusa_auth.errors import AuthenticationError, InvalidRequestError
 from medusa_auth.model import ApiToken, User
 from medusa_auth.store.base import Transaction
 
@@ -16,6 +16,8 @@ __all__ = ["API_TOKEN_PREFIX", "ApiTokens"]
 # Says what was found, to people and to scanners of leaked secrets.
 API_TOKEN_PREFIX = "mat_"  # noqa: S105 - a name
 SECRET_BYTES = 32
+# What the one of Medusa's update endpoint is called, a user's only one of that name.
+CHOSEN_NAME = "api_token"
 # How precisely the last use is known.
 TOUCH_EVERY = timedelta(minutes=1)
 
@@ -41,6 +43,20 @@ class ApiTokens:
         )
         tx.api_tokens.add(record, secret_hash(token))
         return token, record
+
+    def set_chosen(self, tx: Transaction, user: User, token: str, now: datetime) -> None:
+        """`token`, which somebody chose (Medusa's `api_token`), in the place of the last one; empty for none.
+
+        Raises InvalidRequestError if it is a token of somebody's already.
+        """
+        tx.api_tokens.delete_named(user.id, CHOSEN_NAME)
+        tx.announce(user.id, now)
+        if not token:
+            return
+        if tx.api_tokens.get_by_hash(secret_hash(token)) is not None:
+            raise InvalidRequestError("api_token cannot be this one: choose another")
+        record = ApiToken(id=new_id("tok", now, self._random), user_id=user.id, name=CHOSEN_NAME, created_at=now)
+        tx.api_tokens.add(record, secret_hash(token))
 
     def find(self, tx: Transaction, token: str, now: datetime) -> ApiToken:
         """The living record of `token`. Raises AuthenticationError if it never was, was revoked, or has expired."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,18 +17,28 @@ from medusa_auth.core.access_tokens import AccessTokens, Claims
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.identities import Clock, Identities
 from medusa_auth.core.ids import Random
+from medusa_auth.core.invites import Invites
 from medusa_auth.core.login import Login
+from medusa_auth.core.outbox import Outbox
+from medusa_auth.core.password_resets import PasswordResets
+from medusa_auth.core.password_rules import PasswordRules
 from medusa_auth.core.passwords import Argon2id, HashingPool, Passwords, Scrypt
+from medusa_auth.core.permissions import Permissions
 from medusa_auth.core.sessions import SessionRules, Sessions
+from medusa_auth.core.team import Team
 from medusa_auth.core.users import Users
 from medusa_auth.server.api.auth import AuthApi
 from medusa_auth.server.api.health import HealthApi
+from medusa_auth.server.api.invites import InvitesApi
 from medusa_auth.server.api.openapi import OpenApi
 from medusa_auth.server.api.unknown import UnknownApi
+from medusa_auth.server.api.users import UsersApi
+from medusa_auth.server.console.pages import ConsolePages
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.edge import Edge
 from medusa_auth.server.identity import Identify
 from medusa_auth.server.logs import configure_logs
+from medusa_auth.server.mail import FolderTransport, Mailer, Postman, SmtpTransport, Transport
 from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
@@ -58,7 +69,13 @@ class Parts:
     access_tokens: AccessTokens
     api_tokens: ApiTokens
     users: Users
+    invites: Invites
+    outbox: Outbox
+    password_rules: PasswordRules
     login: Login
+    team: Team
+    postman: Postman
+    mailer: Mailer
 
     @classmethod
     def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
@@ -70,6 +87,17 @@ class Parts:
         passwords = Passwords(current, (other,), HashingPool(settings.hashing_threads, settings.hashing_queue))
         sessions = Sessions(SessionRules(settings.session_life, settings.session_idle), random)
         access_tokens = AccessTokens(settings.jwt_keys, ADMIN_CLAIMS, settings.access_token_life, random)
+        users, api_tokens = Users(access_tokens, random), ApiTokens(random)
+        invites = Invites(users, settings.jwt_keys, random)
+        resets = PasswordResets(users, settings.jwt_keys, random)
+        outbox = Outbox(invites, resets)
+        postman = Postman(
+            public_url=settings.public_url,
+            invite_url=settings.invite_url,
+            reset_url=settings.reset_url,
+            sender=settings.mail_from,
+        )
+        password_rules = PasswordRules(settings.password_min_length, enforced=settings.password_rules)
         return cls(
             settings=settings,
             clock=clock,
@@ -77,9 +105,25 @@ class Parts:
             passwords=passwords,
             sessions=sessions,
             access_tokens=access_tokens,
-            api_tokens=ApiTokens(random),
-            users=Users(access_tokens, random),
+            api_tokens=api_tokens,
+            users=users,
+            invites=invites,
+            outbox=outbox,
+            password_rules=password_rules,
             login=Login(records, passwords, sessions, access_tokens),
+            team=Team(
+                records=records,
+                users=users,
+                invites=invites,
+                resets=resets,
+                api_tokens=api_tokens,
+                outbox=outbox,
+                passwords=passwords,
+                password_rules=password_rules,
+                permissions=Permissions(enforced=settings.roles),
+            ),
+            postman=postman,
+            mailer=Mailer(records, outbox, postman, _transport(settings), clock),
         )
 
     def close(self) -> None:
@@ -110,12 +154,16 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await parts.passwords.prepare()
+        stop = asyncio.Event()
+        sender = asyncio.create_task(parts.mailer.run(stop))
         yield
+        stop.set()
+        await sender
         changes.close()
         parts.close()
 
     auth = AuthApi(login=parts.login, identify=identify, cookie=cookie, clock=clock)
-    router = Router(_routes(settings, auth, identify, parts), lifespan=lifespan)
+    router = Router(_routes(parts, auth, identify), lifespan=lifespan)
     return Edge(
         router,
         proxies=Proxies(settings.trusted_proxies),
@@ -134,13 +182,24 @@ def app_from_env() -> ASGIApp:
     return create_app(settings)
 
 
-def _routes(settings: Settings, auth: AuthApi, identify: Identify, parts: Parts) -> list[Route]:
-    documented: list[ExpressRoute] = [*auth.routes(), *HealthApi({"database": parts.records}).routes()]
-    pages = OpenApi(documented).routes() if settings.api_page else []
+def _transport(settings: Settings) -> Transport:
+    return SmtpTransport(settings.smtp_url) if settings.smtp_url else FolderTransport(settings.data_dir / "mail")
+
+
+def _routes(parts: Parts, auth: AuthApi, identify: Identify) -> list[Route]:
+    settings, clock = parts.settings, parts.clock
+    documented: list[ExpressRoute] = [
+        *auth.routes(),
+        *UsersApi(team=parts.team, identify=identify, clock=clock).routes(),
+        *InvitesApi(team=parts.team, identify=identify, clock=clock).routes(),
+        *HealthApi({"database": parts.records}).routes(),
+    ]
+    console = ConsolePages(team=parts.team, clock=clock, min_length=settings.password_min_length)
     unknown = UnknownApi(identify)
     return [
         *documented,
-        *pages,
+        *console.routes(),
+        *(OpenApi(documented).routes() if settings.api_page else []),
         ExpressRoute.under("/admin", unknown.under_admin),
         ExpressRoute.under("", unknown.elsewhere),
     ]

@@ -11,13 +11,14 @@ import zlib
 from collections.abc import Callable
 from email.message import Message
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from medusa_auth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 
-__all__ = ["MAX_BODY_BYTES", "read_json"]
+__all__ = ["MAX_BODY_BYTES", "read_form", "read_json"]
 
 # Medusa's limit ("100kb"), of what a compressed body inflates to.
 MAX_BODY_BYTES = 100 * 1024
@@ -42,6 +43,17 @@ async def read_json(request: Request) -> Any:
     charset = _charset(content_type)
     text = _text(await _inflated(request), charset)
     return _parsed(text) if text else {}
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form, of each the last value. Raises as `read_json`."""
+    if _content_type(request.headers).get_content_type() != "application/x-www-form-urlencoded":
+        raise UnsupportedMediaTypeError("A form is needed.")
+    body = await _received(request, _Plain())
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        raise InvalidRequestError("The form is not valid.") from None
 
 
 def _content_type(headers: Headers) -> Message:

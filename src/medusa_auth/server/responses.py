@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from typing import Any
 
 import msgspec
 from starlette.datastructures import Headers
@@ -13,13 +14,22 @@ from starlette.responses import Response
 from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.wire import ErrorRes
 
-__all__ = ["JSON", "TEXT", "error_response", "json_response", "tagged_json_response", "text_response", "unless_known"]
+__all__ = [
+    "JSON",
+    "TEXT",
+    "error_response",
+    "json_response",
+    "retry_after",
+    "tagged_json_response",
+    "text_response",
+    "unless_known",
+]
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
 
-def json_response(body: msgspec.Struct, status: int = 200) -> Response:
+def json_response(body: Any, status: int = 200) -> Response:
     """`body` as JSON."""
     return Response(msgspec.json.encode(body), status, media_type=JSON)
 
@@ -36,12 +46,17 @@ def error_response(error: AnswerError) -> Response:
     else:
         body = ErrorRes(error.type, error.message, error.code).encode()
         response = Response(body, error.status, media_type=JSON)
+    return retry_after(response, error)
+
+
+def retry_after(response: Response, error: AnswerError) -> Response:
+    """`response`, which says when to come back if `error` does."""
     if error.retry_after is not None:
         response.headers["retry-after"] = str(math.ceil(error.retry_after))
     return response
 
 
-def tagged_json_response(body: msgspec.Struct) -> Response:
+def tagged_json_response(body: Any) -> Response:
     """`body` as JSON with the weak ETag that Express gives it. It may be sent many times."""
     response = json_response(body)
     content = bytes(response.body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from starlette.requests import Request
@@ -12,22 +13,29 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from medusa_auth.errors import AnswerError
+from medusa_auth.errors import AnswerError, InvalidRequestError
 
-__all__ = ["Documented", "Endpoint", "ExpressRoute", "raw_path"]
+__all__ = ["Documented", "Endpoint", "ExpressRoute", "path_param", "raw_path"]
+
+_PARAMETER = re.compile(r":([a-z_]+)")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Documented:
-    """What the OpenAPI document says of a route. `answers` maps a status to a Struct, or to an example of a text."""
+    """What the OpenAPI document says of a route.
+
+    `answers` maps a status to a Struct, to an example of a text, or to "" for no body; `query` a parameter to its
+    description.
+    """
 
     summary: str
     description: str
     answers: Mapping[int, type[msgspec.Struct] | str]
     errors: Sequence[type[AnswerError]] = ()
     body: type[msgspec.Struct] | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
     credentials: bool = False
     tag: str = "auth"
 
@@ -36,18 +44,20 @@ class ExpressRoute(Route):
     """Matches a path as Express 4 does.
 
     Letters in any case, a slash more between the parts and at the end, and nothing decoded: `/admin/%61uth` is another
-    path than `/admin/auth`. A method that the route does not have is no match, so that the next route is asked.
+    path than `/admin/auth`. A part `:name` is any, and `path_param` tells it. A method that the route does not have is
+    no match, so that the next route is asked.
     """
 
     def __init__(self, method: str, path: str, endpoint: Endpoint, documented: Documented | None = None) -> None:
-        super().__init__(path, endpoint, methods=[method])
+        super().__init__(_PARAMETER.sub(r"{\1}", path), endpoint, methods=[method])
         self.method = method
         self.app = _asgi(endpoint)
         self.documented = documented
-        inner = "//?".join(re.escape(part) for part in path.strip("/").split("/"))
+        self.parameters = _PARAMETER.findall(path)
+        parts = [_PARAMETER.sub(r"(?P<\1>[^/]+)", re.escape(part)) for part in path.strip("/").split("/")]
         # Medusa's routes under /admin are those of a router within a router, and each forgives a slash at the end.
         trailing = "/{0,2}" if path.startswith("/admin") else "/?"
-        self.path_regex = re.compile(f"/{inner}{trailing}", re.IGNORECASE)
+        self.path_regex = re.compile(f"/{'//?'.join(parts)}{trailing}", re.IGNORECASE)
 
     @classmethod
     def under(cls, prefix: str, endpoint: Endpoint) -> ExpressRoute:
@@ -60,9 +70,10 @@ class ExpressRoute(Route):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or (self.methods and scope["method"] not in self.methods):
             return Match.NONE, {}
-        if not self.path_regex.fullmatch(raw_path(scope)):
+        match = self.path_regex.fullmatch(raw_path(scope))
+        if match is None:
             return Match.NONE, {}
-        return Match.FULL, {"endpoint": self.endpoint, "path_params": {}}
+        return Match.FULL, {"endpoint": self.endpoint, "path_params": match.groupdict()}
 
 
 def _asgi(endpoint: Endpoint) -> ASGIApp:
@@ -73,6 +84,17 @@ def _asgi(endpoint: Endpoint) -> ASGIApp:
         await response(scope, receive, send)
 
     return app
+
+
+def path_param(request: Request, name: str) -> str:
+    """The part of the path that is called `name`, decoded. Raises InvalidRequestError for what no id can be."""
+    try:
+        value = unquote_to_bytes(request.path_params[name]).decode()
+    except UnicodeDecodeError:
+        value = "\0"
+    if "\0" in value:
+        raise InvalidRequestError(f"{name} in the path is not an id")
+    return value
 
 
 def raw_path(scope: Scope) -> str:

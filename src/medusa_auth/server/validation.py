@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-import re
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from medusa_auth.errors import InvalidRequestError
-from medusa_auth.wire import AdminPostAuthReq
+from email_validator import EmailNotValidError, validate_email
+from msgspec import UNSET
 
-__all__ = ["is_email", "read_admin_post_auth_req"]
+from medusa_auth.errors import InvalidRequestError
+from medusa_auth.model import Role
+from medusa_auth.server.emails import is_email
+from medusa_auth.wire import (
+    AdminCreateUserRequest,
+    AdminPostAuthReq,
+    AdminPostInvitesInviteAcceptReq,
+    AdminPostInvitesInviteAcceptUserReq,
+    AdminPostInvitesReq,
+    AdminResetPasswordRequest,
+    AdminResetPasswordTokenRequest,
+    AdminUpdateUserRequest,
+)
+
+__all__ = [
+    "is_new_email",
+    "read_admin_create_user_request",
+    "read_admin_post_auth_req",
+    "read_admin_post_invites_invite_accept_req",
+    "read_admin_post_invites_req",
+    "read_admin_reset_password_request",
+    "read_admin_reset_password_token_request",
+    "read_admin_update_user_request",
+]
 
 # class-validator looks each key up in an object of JavaScript's, which inherits these, and takes them for known.
 _INHERITED_KEYS = frozenset(
@@ -27,59 +51,144 @@ _INHERITED_KEYS = frozenset(
         "toLocaleString",
     }
 )
-_MAX_EMAIL_LENGTH = 254
-_MAX_LOCAL_BYTES = 64
-_MAX_LABEL_LENGTH = 63
-# JavaScript's characters are UTF-16 units: what lies beyond U+FFFF is two of them, which only a label may hold.
-_LETTERS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef"
-_ATOM = re.compile(rf"[a-zA-Z\d!#$%&'*+\-/=?^_`{{|}}~{_LETTERS}]+", re.ASCII)
-_QUOTED = re.compile(
-    rf"([\s\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x21\x23-\x5b\x5d-\x7e\u00a0{_LETTERS}]"
-    rf"|\\[\x01-\x09\x0b-\x7f\u00a0{_LETTERS}])*"
-)
-_TOP_LEVEL = re.compile(
-    r"([a-zA-Z\u00a1-\u00a8\u00aa-\ud7ff\uf900-\ufdcf\ufdf0-\uffef]{2,}|[xX][nN][a-zA-Z\d-]{2,})", re.ASCII
-)
-_LABEL = re.compile(r"(?!-)[a-zA-Z\u00a1-\ud7ff\ue000-\uff00\uff5f-\U0010ffff\d-]+(?<!-)", re.ASCII)
+MAX_DEPTH = 100
+# What a store keeps and msgspec writes.
+MAX_INT = 2**63 - 1
+
+Check = Callable[[str, Any], Iterator[str]]
+"""What is wrong with the value of a property of that name, in sentences; `UNSET` is a property that is missing."""
 
 
 def read_admin_post_auth_req(body: Any) -> AdminPostAuthReq:
-    """The email and the password in `body`. Raises InvalidRequestError with Medusa's message."""
+    """The email and the password in `body`. Each of these raises InvalidRequestError with Medusa's message."""
+    return AdminPostAuthReq(**_read(body, {"email": _all(_not_empty, _email), "password": _all(_not_empty, _string)}))
+
+
+def read_admin_create_user_request(body: Any) -> AdminCreateUserRequest:
+    names = {"first_name": _optional(_text), "last_name": _optional(_text)}
+    checks = {"email": _new_email, **names, "role": _optional(_role), "password": _string}
+    return AdminCreateUserRequest(**_read(body, checks))
+
+
+def read_admin_update_user_request(body: Any) -> AdminUpdateUserRequest:
+    texts = {"first_name": _optional(_text), "last_name": _optional(_text)}
+    rest = {"role": _optional(_role), "api_token": _optional(_string), "metadata": _optional(_metadata)}
+    return AdminUpdateUserRequest(**_read(body, {**texts, **rest}))
+
+
+def read_admin_reset_password_token_request(body: Any) -> AdminResetPasswordTokenRequest:
+    return AdminResetPasswordTokenRequest(**_read(body, {"email": _email}))
+
+
+def read_admin_reset_password_request(body: Any) -> AdminResetPasswordRequest:
+    return AdminResetPasswordRequest(**_read(body, {"email": _optional(_email), "token": _string, "password": _string}))
+
+
+def read_admin_post_invites_req(body: Any) -> AdminPostInvitesReq:
+    return AdminPostInvitesReq(**_read(body, {"user": _new_email, "role": _role}))
+
+
+def read_admin_post_invites_invite_accept_req(body: Any) -> AdminPostInvitesInviteAcceptReq:
+    """Of `user`, what is wrong within it comes last."""
+    fields = _read(body, {"token": _all(_not_empty, _string), "user": _all(_not_empty, _nested)})
+    names = {"first_name": _optional(_text), "last_name": _optional(_text)}
+    user = _read(fields["user"], {**names, "password": _string})
+    return AdminPostInvitesInviteAcceptReq(fields["token"], AdminPostInvitesInviteAcceptUserReq(**user))
+
+
+def is_new_email(value: Any) -> bool:
+    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked."""
+    if not is_email(value):
+        return False
+    try:
+        validate_email(value, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+def _read(body: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The properties of `body` that are in `checks`, if nothing is wrong with any."""
     if not isinstance(body, dict):
         raise InvalidRequestError("an unknown value was passed to the validate function")
-    email, password = body.get("email"), body.get("password")
-    problems = [
-        *(f"property {key} should not exist" for key in body if key not in {"email", "password"} | _INHERITED_KEYS),
-        *_should_not_be_empty("email", email),
-        *([] if is_email(email) else ["email must be an email"]),
-        *_should_not_be_empty("password", password),
-        *([] if isinstance(password, str) else ["password must be a string"]),
-    ]
-    if problems or not isinstance(email, str) or not isinstance(password, str):
+    problems = [f"property {key} should not exist" for key in body if key not in checks.keys() | _INHERITED_KEYS]
+    for name, check in checks.items():
+        problems += check(name, body.get(name, UNSET))
+    if problems:
         raise InvalidRequestError(", ".join(problems))
-    return AdminPostAuthReq(email, password)
+    return {name: body[name] for name in checks if name in body}
 
 
-def is_email(value: Any) -> bool:
-    """Whether `value` is an address as the npm package validator sees it (`isEmail`, with its defaults)."""
-    if not isinstance(value, str) or len(value) > _MAX_EMAIL_LENGTH:
-        return False
-    local, _, domain = value.rpartition("@")
-    if len(local.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_BYTES or not _is_domain(domain):
-        return False
-    if local.startswith('"') and local.endswith('"'):
-        return _QUOTED.fullmatch(local[1:-1]) is not None
-    return all(_ATOM.fullmatch(atom) for atom in local.split("."))
+def _all(*checks: Check) -> Check:
+    return lambda name, value: (problem for check in checks for problem in check(name, value))
 
 
-def _is_domain(value: str) -> bool:
-    labels = value.split(".")
-    return (
-        len(labels) > 1
-        and _TOP_LEVEL.fullmatch(labels[-1]) is not None
-        and all(len(label) <= _MAX_LABEL_LENGTH and _LABEL.fullmatch(label) for label in labels)
-    )
+def _optional(check: Check) -> Check:
+    return lambda name, value: iter(()) if value is UNSET or value is None else check(name, value)
 
 
-def _should_not_be_empty(name: str, value: Any) -> list[str]:
-    return [f"{name} should not be empty"] if value is None or value == "" else []
+def _not_empty(name: str, value: Any) -> Iterator[str]:
+    if value is UNSET or value is None or value == "":
+        yield f"{name} should not be empty"
+
+
+def _string(name: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f"{name} must be a string"
+
+
+def _email(name: str, value: Any) -> Iterator[str]:
+    if not is_email(value):
+        yield f"{name} must be an email"
+
+
+def _new_email(name: str, value: Any) -> Iterator[str]:
+    if not is_new_email(value):
+        yield f"{name} must be an email"
+
+
+def _role(name: str, value: Any) -> Iterator[str]:
+    if value not in list(Role):
+        yield f"{name} must be one of the following values: {', '.join(Role)}"
+
+
+def _nested(name: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"nested property {name} must be either object or array"
+
+
+def _text(name: str, value: Any) -> Iterator[str]:
+    """A string that every store can keep: no NUL, and no half of a surrogate pair."""
+    if not isinstance(value, str):
+        yield f"{name} must be a string"
+    elif not _is_storable(value):
+        yield f"{name} must be a text"
+
+
+def _metadata(name: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{name} must be an object"
+        return
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if not all(_is_storable(item) for item in level):
+            yield f"{name} must hold texts, and numbers that are not too large"
+            return
+        level = [part for item in level for part in _parts(item)]
+        if not level:
+            return
+    yield f"{name} must not be deeper than {MAX_DEPTH} levels"
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list) else []
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) <= MAX_INT

@@ -10,9 +10,20 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from medusa_auth.model import ApiToken, Session, User
+from medusa_auth.model import ApiToken, Invite, Mail, MailKind, PasswordReset, Session, User, UserQuery
 
-__all__ = ["AccessTokens", "ApiTokens", "Changes", "Records", "Sessions", "Transaction", "Users"]
+__all__ = [
+    "AccessTokens",
+    "ApiTokens",
+    "Changes",
+    "Invites",
+    "Outbox",
+    "PasswordResets",
+    "Records",
+    "Sessions",
+    "Transaction",
+    "Users",
+]
 
 
 T = TypeVar("T")
@@ -26,11 +37,24 @@ class Users(Protocol):
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
         """The user of an address in its stored form, and the password's hash."""
 
+    def get_password_hash(self, user_id: str) -> str | None: ...
+
     def list(self) -> Sequence[User]:
         """All, oldest first."""
 
+    def search(self, query: UserQuery) -> tuple[Sequence[User], int]:
+        """Those that `query` asks for, and how many there are beside its limit and offset."""
+
+    def count_admins(self) -> int:
+        """How many there are while this transaction lasts: no other one changes it."""
+
+    def admin_emails(self) -> Sequence[str]: ...
+
     def add(self, user: User, password_hash: str | None) -> None:
         """Raises DuplicateError if the address is taken."""
+
+    def update(self, user: User) -> None:
+        """Keep its role, names, metadata and `updated_at`."""
 
     def set_password_hash(self, user_id: str, password_hash: str, updated_at: datetime | None = None) -> None:
         """`updated_at` None leaves the old one: an upgraded hash is not a change of the user."""
@@ -87,6 +111,58 @@ class ApiTokens(Protocol):
 
     def delete_of_user(self, user_id: str) -> int: ...
 
+    def delete_named(self, user_id: str, name: str) -> int:
+        """Those of the user that have this name."""
+
+
+class PasswordResets(Protocol):
+    def get(self, id_hash: str) -> PasswordReset | None: ...
+
+    def add(self, reset: PasswordReset) -> None: ...
+
+    def delete_of_user(self, user_id: str) -> int: ...
+
+    def delete_expired(self, now: datetime) -> int: ...
+
+
+class Invites(Protocol):
+    """Open invites: one that was accepted or withdrawn is gone."""
+
+    def get(self, invite_id: str) -> Invite | None: ...
+
+    def get_by_email(self, user_email: str) -> Invite | None: ...
+
+    def get_by_token_hash(self, token_hash: str) -> Invite | None: ...
+
+    def list(self) -> Sequence[Invite]:
+        """All, oldest first."""
+
+    def put(self, invite: Invite, token_hash: str) -> None:
+        """Add it, or keep it as it is now. Raises DuplicateError if another one has its address."""
+
+    def delete(self, invite_id: str) -> bool:
+        """False if there was none."""
+
+
+class Outbox(Protocol):
+    def add(self, kind: MailKind, recipient: str, about: str, now: datetime) -> None: ...
+
+    def has_due(self, now: datetime) -> bool: ...
+
+    def claim(self, now: datetime, until: datetime) -> Mail | None:
+        """The one that has been due for the longest, for the caller alone until then; None if none is due."""
+
+    def set_next_try(self, mail_id: int, moment: datetime) -> None: ...
+
+    def set_sent(self, mail_id: int, moment: datetime) -> None: ...
+
+    def count_sent(self, kind: MailKind, recipient: str, since: datetime) -> int: ...
+
+    def delete(self, mail_id: int) -> None: ...
+
+    def delete_older(self, sent_before: datetime) -> int:
+        """Those that were sent earlier."""
+
 
 class Transaction(Protocol):
     """All of it happens, or nothing."""
@@ -102,6 +178,15 @@ class Transaction(Protocol):
 
     @property
     def api_tokens(self) -> ApiTokens: ...
+
+    @property
+    def password_resets(self) -> PasswordResets: ...
+
+    @property
+    def invites(self) -> Invites: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
     def announce(self, user_id: str, now: datetime) -> None:
         """With the commit, every `Changes` hears that what is cached of this user has to be forgotten."""

@@ -8,13 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
 from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.server.responses import JSON
 from medusa_auth.server.routes import Documented, ExpressRoute
+from medusa_auth.server.templates import environment
 from medusa_auth.wire import API_TOKEN_HEADER, COOKIE_NAME, ErrorRes
 
 __all__ = ["OpenApi", "openapi_document"]
@@ -71,6 +71,15 @@ def _operation(route: ExpressRoute, doc: Documented) -> dict[str, Any]:
             **{str(error.status): _error(error) for error in sorted(doc.errors, key=lambda error: error.status)},
         },
     }
+    parameters = [
+        *({"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters),
+        *(
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in doc.query.items()
+        ),
+    ]
+    if parameters:
+        operation["parameters"] = parameters
     if doc.body is not None:
         schema = {"$ref": _REF.format(name=doc.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -80,6 +89,8 @@ def _operation(route: ExpressRoute, doc: Documented) -> dict[str, Any]:
 
 
 def _answer(body: type[msgspec.Struct] | str) -> dict[str, Any]:
+    if body == "":
+        return {"description": "Nothing more.", "content": {}}
     if isinstance(body, str):
         return {"description": body, "content": {"text/*": {"schema": {"type": "string"}, "example": body}}}
     reference = {"$ref": _REF.format(name=body.__name__)}
@@ -110,10 +121,7 @@ class OpenApi:
     def __init__(self, routes: Sequence[ExpressRoute]) -> None:
         document = openapi_document(routes)
         self._document = msgspec.json.encode(document)
-        templates = Environment(
-            loader=PackageLoader("medusa_auth.server"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._page = templates.get_template("docs.html").render(document=document).encode()
+        self._page = environment().get_template("docs.html").render(document=document).encode()
         self._style = files("medusa_auth.server").joinpath("templates/style.css").read_bytes()
 
     async def document(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint has one

@@ -51,3 +51,7 @@ class SqlApiTokens:
 
     def delete_of_user(self, user_id: str) -> int:
         return self._connection.execute(delete(_token).where(_token.c.user_id == user_id)).rowcount
+
+    def delete_named(self, user_id: str, name: str) -> int:
+        named = delete(_token).where(_token.c.user_id == user_id, _token.c.name == name)
+        return self._connection.execute(named).rowcount

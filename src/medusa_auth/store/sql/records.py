@@ -21,6 +21,9 @@ from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
+from medusa_auth.store.sql.invites import SqlInvites
+from medusa_auth.store.sql.outbox import SqlOutbox
+from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 
@@ -48,6 +51,9 @@ class SqlTransaction:
         self.sessions = SqlSessions(connection)
         self.access_tokens = SqlAccessTokens(connection)
         self.api_tokens = SqlApiTokens(connection)
+        self.password_resets = SqlPasswordResets(connection)
+        self.invites = SqlInvites(connection)
+        self.outbox = SqlOutbox(connection)
 
     def announce(self, user_id: str, now: datetime) -> None:
         self._connection.execute(delete(tables.change).where(tables.change.c.at < now - ANNOUNCED_FOR))

@@ -35,6 +35,8 @@ __all__ = [
     "change",
     "invite",
     "metadata",
+    "outbox",
+    "password_reset",
     "session",
     "user",
 ]
@@ -144,6 +146,30 @@ api_token = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("last_used_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
+)
+
+password_reset = Table(
+    "auth_password_reset",
+    metadata,
+    Column("id_hash", String, primary_key=True),
+    Column("user_id", String, nullable=False, index=True),
+    Column("password_digest", String, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
+
+outbox = Table(
+    "auth_outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),
+    Column("recipient", String, nullable=False, index=True),
+    Column("about", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # Empty once it was sent.
+    Column("next_try_at", UtcDateTime, index=True),
+    Column("sent_at", UtcDateTime, index=True),
+    sqlite_autoincrement=True,
 )
 
 # Who has to be forgotten, in the order of the commits. AUTOINCREMENT: a number is never given twice.

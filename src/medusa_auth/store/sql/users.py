@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from medusa_auth.errors import DuplicateError
-from medusa_auth.model import Role, User
+from medusa_auth.model import Role, TimeRange, User, UserQuery
 from medusa_auth.store.sql import tables
 
 __all__ = ["SqlUsers"]
@@ -26,7 +26,9 @@ _columns = (
     _user.c.first_name,
     _user.c.last_name,
     _user.c.metadata,
+    _user.c.deleted_at,
 )
+_SEARCHED = ("email", "first_name", "last_name")
 
 # Built once: every login asks it twice.
 _BY_EMAIL = select(*_columns, _user.c.password_hash).where(_user.c.email == bindparam("email"), _living)
@@ -43,7 +45,29 @@ def _read(row: Row[*tuple[Any, ...]]) -> User:
         first_name=row.first_name,
         last_name=row.last_name,
         metadata=row.metadata,
+        deleted_at=row.deleted_at,
     )
+
+
+def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [] if query.deleted_at else [_living]
+    if query.ids is not None:
+        found.append(_user.c.id.in_(query.ids))
+    if query.text:
+        found.append(or_(*(_user.c[name].icontains(query.text, autoescape=True) for name in _SEARCHED)))
+    for name in ("email", "first_name", "last_name", "role"):
+        value = getattr(query, name)
+        if value is not None:
+            found.append(_user.c[name] == value)
+    for name in ("created_at", "updated_at", "deleted_at"):
+        found += _within(_user.c[name], getattr(query, name) or TimeRange())
+    return found
+
+
+def _within(column: Column[Any], times: TimeRange) -> Sequence[ColumnElement[bool]]:
+    compare = {"gt": column.__gt__, "gte": column.__ge__, "lt": column.__lt__, "lte": column.__le__}
+    moments = {name: getattr(times, name) for name in compare}
+    return [compare[name](moment) for name, moment in moments.items() if moment is not None]
 
 
 class SqlUsers:
@@ -60,9 +84,31 @@ class SqlUsers:
         row = self._connection.execute(_BY_EMAIL, {"email": email}).first()
         return None if row is None else (_read(row), row.password_hash)
 
+    def get_password_hash(self, user_id: str) -> str | None:
+        query = select(_user.c.password_hash).where(_user.c.id == user_id, _living)
+        return self._connection.execute(query).scalar()
+
     def list(self) -> Sequence[User]:
         query = select(*_columns).where(_living).order_by(_user.c.created_at, _user.c.id)
         return [_read(row) for row in self._connection.execute(query)]
+
+    def search(self, query: UserQuery) -> tuple[Sequence[User], int]:
+        conditions = _conditions(query)
+        count = self._connection.execute(select(func.count()).select_from(_user).where(*conditions)).scalar_one()
+        order = _user.c[query.order_by]
+        ordered = (order.desc(), _user.c.id.desc()) if query.descending else (order, _user.c.id)
+        # SQLite has no OFFSET without a LIMIT.
+        rows = select(*_columns).where(*conditions).order_by(*ordered).limit(query.limit or count).offset(query.offset)
+        return [_read(row) for row in self._connection.execute(rows)], count
+
+    def count_admins(self) -> int:
+        # On SQLite writers take turns; where they do not, the rows are held until the commit.
+        admins = select(_user.c.id).where(_living, _user.c.role == Role.ADMIN.value).with_for_update()
+        return len(self._connection.execute(admins).all())
+
+    def admin_emails(self) -> Sequence[str]:
+        admins = select(_user.c.email).where(_living, _user.c.role == Role.ADMIN.value)
+        return self._connection.execute(admins.order_by(_user.c.created_at)).scalars().all()
 
     def add(self, user: User, password_hash: str | None) -> None:
         values = {
@@ -80,6 +126,16 @@ class SqlUsers:
             self._connection.execute(insert(_user).values(values))
         except IntegrityError:
             raise DuplicateError(f"User with email {user.email} already exists.") from None
+
+    def update(self, user: User) -> None:
+        values = {
+            "role": user.role.value,
+            "first_name": user.first_name,
+            "last_name": user.last_name,
+            "metadata": None if user.metadata is None else dict(user.metadata),
+            "updated_at": user.updated_at,
+        }
+        self._connection.execute(update(_user).where(_user.c.id == user.id, _living).values(values))
 
     def set_password_hash(self, user_id: str, password_hash: str, updated_at: datetime | None = None) -> None:
         values: dict[str, Any] = {"password_hash": password_hash}

@@ -1,0 +1,65 @@
+"""Which new passwords are accepted (NIST SP 800-63B-4, 3.1.1.2; ASVS 5.0, V6.2).
+
+Long enough, not too common, not one's own name: there are no rules of composition, and none to change it regularly.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from medusa_auth.errors import InvalidRequestError
+
+__all__ = ["PasswordRules"]
+
+# Longer ones cost time to hash and gain nothing; NIST asks for at least 64 characters.
+MAX_PASSWORD_BYTES = 1024
+# The rule of passwords beside a second factor; tokens that are made here have 256 bits.
+MIN_API_TOKEN_LENGTH = 8
+
+
+class PasswordRules:
+    """`min_length` is in code points (NIST: 15 where the password is all there is, 8 beside a second factor).
+
+    With `enforced` False everything is accepted, as in Medusa.
+    """
+
+    def __init__(self, min_length: int = 8, *, enforced: bool = True) -> None:
+        self._min_length = min_length
+        self.enforced = enforced
+
+    def check(self, password: str, own: Iterable[str | None] = ()) -> None:
+        """Raises InvalidRequestError, which says why, if `password` is not good enough.
+
+        `own` are the user's email and names: a password that is one of them is refused.
+        """
+        if self.enforced:
+            self._check(unicodedata.normalize("NFC", password), {_folded(word) for word in own if word})
+
+    def check_api_token(self, api_token: str) -> None:
+        """Raises InvalidRequestError if an API token that somebody chose is guessed too easily; empty is none."""
+        if self.enforced and api_token and len(api_token) < MIN_API_TOKEN_LENGTH:
+            raise InvalidRequestError(f"api_token is too short: it needs at least {MIN_API_TOKEN_LENGTH} characters")
+
+    def _check(self, password: str, own: set[str]) -> None:
+        if len(password) < self._min_length:
+            raise InvalidRequestError(f"The password is too short: it needs at least {self._min_length} characters.")
+        if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
+            raise InvalidRequestError(f"The password is too long: it can have at most {MAX_PASSWORD_BYTES} bytes.")
+        folded = _folded(password)
+        if folded in own | {word.partition("@")[0] for word in own} | {" ".join(sorted(own))}:
+            raise InvalidRequestError("The password is your own email or name: choose another one.")
+        if f"\n{folded}\n" in _common():
+            raise InvalidRequestError("The password is among the most common ones, which are guessed first.")
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold().strip()
+
+
+@cache
+def _common() -> str:
+    """One text and not a set: it is asked seldom, and takes a tenth of the memory."""
+    return "\n" + files("medusa_auth.core").joinpath("data/common_passwords.txt").read_text(encoding="utf-8")
