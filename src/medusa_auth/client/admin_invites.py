@@ -37,7 +37,10 @@ class AdminInvitesResource(BaseResource[Run]):
         return self._run(self._flows.create_invite(read_body(AdminPostInvitesReq, payload, keywords), custom_headers))
 
     def resend(self, id: str, custom_headers: Headers | None = None) -> Answer:  # noqa: A002 - Medusa's word
-        """Send an invite again, with a new token. Returns nothing but `response`. Raises NotFoundError."""
+        """Send an invite again, with a new token. Returns nothing but `response`.
+
+        Raises InvalidRequestError for one that is not there.
+        """
         return self._run(self._flows.resend_invite(id, custom_headers))
 
     def delete(self, id: str, custom_headers: Headers | None = None) -> AdminInviteDeleteRes:  # noqa: A002 - Medusa's word
@@ -50,7 +53,10 @@ class AdminInvitesResource(BaseResource[Run]):
         custom_headers: Headers | None = None,
         **keywords: Unpack[AcceptKeywords],
     ) -> Answer:
-        """Become a user by the token from the mail. Returns nothing but `response`."""
+        """Become a user by the token from the mail. Returns nothing but `response`.
+
+        Raises InvalidRequestError for a token that is not good.
+        """
         return self._run(
             self._flows.accept_invite(read_body(AdminPostInvitesInviteAcceptReq, payload, keywords), custom_headers)
         )

@@ -51,7 +51,7 @@ class AdminUsersResource(BaseResource[Run]):
         custom_headers: Headers | None = None,
         **keywords: Unpack[CreateUserKeywords],
     ) -> AdminUserRes:
-        """Make a user. Returns it, in `user`. Raises DuplicateError for an email that a user has."""
+        """Make a user. Returns it, in `user`. Raises InvalidRequestError for an email that a user has."""
         return self._run(self._flows.create_user(read_body(AdminCreateUserRequest, payload, keywords), custom_headers))
 
     def update(
@@ -91,7 +91,7 @@ class AdminUsersResource(BaseResource[Run]):
     ) -> AdminUserRes:
         """Set a new password, by the token from the mail. Returns its user, in `user`.
 
-        Raises AuthenticationError for a token that is not good.
+        Raises InvalidRequestError or AuthenticationError, as Medusa does, for a token that is not good.
         """
         return self._run(
             self._flows.reset_password(read_body(AdminResetPasswordRequest, payload, keywords), custom_headers)

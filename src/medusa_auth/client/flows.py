@@ -33,10 +33,11 @@ _UNAUTHORIZED = 401
 _SomeFields = msgspec.defstruct(
     "User", [(name, kind | None, None) for name, kind in get_type_hints(wire.User).items()], bases=(wire.User,)
 )
-
-
-class _SomeFieldsRes(wire.AdminUsersListRes):
-    users: list[_SomeFields]  # type: ignore[valid-type]
+_SomeFieldsRes: Any = msgspec.defstruct(
+    "AdminUsersListRes",
+    [("users", list[_SomeFields])],
+    bases=(wire.AdminUsersListRes,),  # type: ignore[valid-type]
+)
 
 
 class Flows(Sender):
@@ -88,15 +89,16 @@ class Flows(Sender):
 
     def list_users(self, query: Mapping[str, Any] | None, headers: Headers | None) -> Flow[wire.AdminUsersListRes]:
         """Some users; of each what `fields` in the query asks for."""
+        path = with_query(USERS, query)
         shape = _SomeFieldsRes if query and query.get("fields") else wire.AdminUsersListRes
-        return self._ask(shape, "GET", with_query(USERS, query), headers)
+        return self._ask(shape, "GET", path, headers)
 
     def retrieve_user(self, user_id: str, headers: Headers | None) -> Flow[wire.AdminUserRes]:
         """A user. Raises NotFoundError."""
         return self._ask(wire.AdminUserRes, "GET", path_of(USERS, user_id), headers)
 
     def create_user(self, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
-        """A new user. Raises DuplicateError."""
+        """A new user. Raises InvalidRequestError for an email that a user has."""
         return self._ask(wire.AdminUserRes, "POST", USERS, headers, body)
 
     def update_user(self, user_id: str, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
@@ -112,7 +114,7 @@ class Flows(Sender):
         return self._ask_ok("POST", PASSWORD_TOKEN, headers, body)
 
     def reset_password(self, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
-        """Set a new password. Raises AuthenticationError for a token that is not good."""
+        """Set a new password. Raises InvalidRequestError or AuthenticationError for a token that is not good."""
         return self._ask(wire.AdminUserRes, "POST", RESET_PASSWORD, headers, body)
 
     def list_invites(self, headers: Headers | None) -> Flow[wire.AdminListInvitesRes]:
@@ -124,7 +126,7 @@ class Flows(Sender):
         return self._ask_ok("POST", INVITES, headers, body)
 
     def resend_invite(self, invite_id: str, headers: Headers | None) -> Flow[wire.Answer]:
-        """Send an invite again. Raises NotFoundError."""
+        """Send an invite again. Raises InvalidRequestError for one that is not there."""
         return self._ask_ok("POST", f"{path_of(INVITES, invite_id)}/resend", headers)
 
     def delete_invite(self, invite_id: str, headers: Headers | None) -> Flow[wire.AdminInviteDeleteRes]:
@@ -132,7 +134,7 @@ class Flows(Sender):
         return self._ask(wire.AdminInviteDeleteRes, "DELETE", path_of(INVITES, invite_id), headers)
 
     def accept_invite(self, body: Any, headers: Headers | None) -> Flow[wire.Answer]:
-        """Become a user by an invite."""
+        """Become a user by an invite. Raises InvalidRequestError for a token that is not good."""
         return self._ask_ok("POST", ACCEPT, headers, body)
 
     def _forget(self) -> None:
