@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from tests.medusa.real_medusa import RealMedusa, real_medusa
 
-from medusa_auth import AsyncMedusa, AuthenticationError, InvalidRequestError, Medusa, NotFoundError
+from medusa_auth import AsyncMedusa, InvalidRequestError, Medusa, NotFoundError, ServerError
 
 pytestmark = pytest.mark.medusa
 
@@ -39,7 +39,7 @@ def reset_token(people: RealMedusa, user_id: str, email: str) -> str:
         [(key,)] = connection.execute('SELECT password_hash FROM "user" WHERE id = %s', [user_id]).fetchall()
     now = int(time.time())
     claims = {"user_id": user_id, "email": email, "exp": now + 900, "iat": now}
-    signed = b".".join(map(_base64url, ({"alg": "HS256", "typ": "JWT"}, claims)))
+    signed = _base64url({"alg": "HS256", "typ": "JWT"}) + b"." + _base64url(claims)
     signature = base64.urlsafe_b64encode(hmac.digest(key.encode(), signed, hashlib.sha256)).rstrip(b"=")
     return (signed + b"." + signature).decode()
 
@@ -101,7 +101,7 @@ def test_a_list_is_asked_for_as_medusa_reads_it(medusa):
 def test_a_list_of_some_fields(people, medusa):
     [user] = medusa.admin.users.list({"fields": "email", "email": people.email}).users
     assert user.id.startswith("usr_")
-    assert (user.email, user.role, user.created_at) == (people.email, None, None)
+    assert (user.email, user.role, user.updated_at) == (people.email, None, None)
 
 
 def test_a_new_password(people, medusa):
@@ -112,7 +112,7 @@ def test_a_new_password(people, medusa):
         token = reset_token(people, user.id, user.email)
         assert another.admin.users.reset_password(token=token, password="new", email=user.email).user.id == user.id
         assert another.admin.auth.create_session(email=user.email, password="new").user.id == user.id
-        with pytest.raises((AuthenticationError, InvalidRequestError)):
+        with pytest.raises(ServerError):  # Medusa does not catch what its verifier raises
             another.admin.users.reset_password(token=token, password="newer")
         with pytest.raises(InvalidRequestError, match="invalid token"):
             another.admin.users.reset_password(token="a.b.c", password="newer")

@@ -91,7 +91,7 @@ class AdminUsersResource(BaseResource[Run]):
     ) -> AdminUserRes:
         """Set a new password, by the token from the mail. Returns its user, in `user`.
 
-        Raises InvalidRequestError or AuthenticationError, as Medusa does, for a token that is not good.
+        Raises AnswerError for a token that is not good: Medusa answers 400, 401 or 500.
         """
         return self._run(
             self._flows.reset_password(read_body(AdminResetPasswordRequest, payload, keywords), custom_headers)

@@ -30,13 +30,11 @@ ACCEPT = "/admin/invites/accept"
 _UNAUTHORIZED = 401
 
 # Where `fields` was asked for, the others are not answered.
-_SomeFields = msgspec.defstruct(
+_SomeFields: Any = msgspec.defstruct(
     "User", [(name, kind | None, None) for name, kind in get_type_hints(wire.User).items()], bases=(wire.User,)
 )
 _SomeFieldsRes: Any = msgspec.defstruct(
-    "AdminUsersListRes",
-    [("users", list[_SomeFields])],
-    bases=(wire.AdminUsersListRes,),  # type: ignore[valid-type]
+    "AdminUsersListRes", [("users", list[_SomeFields])], bases=(wire.AdminUsersListRes,)
 )
 
 
@@ -114,7 +112,7 @@ class Flows(Sender):
         return self._ask_ok("POST", PASSWORD_TOKEN, headers, body)
 
     def reset_password(self, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
-        """Set a new password. Raises InvalidRequestError or AuthenticationError for a token that is not good."""
+        """Set a new password. Raises AnswerError for a token that is not good."""
         return self._ask(wire.AdminUserRes, "POST", RESET_PASSWORD, headers, body)
 
     def list_invites(self, headers: Headers | None) -> Flow[wire.AdminListInvitesRes]:
