@@ -78,6 +78,10 @@ def test_an_error_that_echoes_what_is_no_unicode_text_can_be_written():
 def test_neither_a_password_nor_a_token_is_shown():
     assert repr(wire.AdminPostAuthReq("a@b.co", "hunter2")) == "AdminPostAuthReq(email='a@b.co', password=...)"
     assert repr(wire.AdminBearerAuthRes("hunter2")) == "AdminBearerAuthRes(access_token=...)"
+    user = wire.User("usr_1", "", "", None, "admin", "a@b.co", None, None, "hunter2")
+    assert repr(user) == "User(id='usr_1', email='a@b.co', role='admin', ...)"
+    invite = wire.Invite("invite_1", "", "", None, "a@b.co", "admin", False, "hunter2", "")
+    assert repr(invite) == "Invite(id='invite_1', user_email='a@b.co', role='admin', ...)"
 
 
 def test_what_was_received_tells_how_and_what_was_made_does_not():

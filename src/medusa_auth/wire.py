@@ -102,6 +102,10 @@ class User(Struct, omit_defaults=False):
     ] = None
     metadata: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        # A Medusa that is not this server answers the token itself.
+        return f"User(id={self.id!r}, email={self.email!r}, role={self.role!r}, ...)"
+
     @classmethod
     def of(cls, user: model.User) -> User:
         """`user` as it goes over the wire. `api_token` is always null: a token is shown once, when it is made."""
@@ -218,6 +222,9 @@ class Invite(Struct):
     token: Annotated[str | None, Meta(description="Always null from this server: it is in the mail, and kept nowhere.")]
     expires_at: str
     metadata: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Invite(id={self.id!r}, user_email={self.user_email!r}, role={self.role!r}, ...)"
 
     @classmethod
     def of(cls, invite: model.Invite) -> Invite:

@@ -30,7 +30,7 @@ def test_a_dict_a_struct_and_two_keywords_are_the_same_login(payload: Any, email
 @pytest.mark.parametrize(
     ("payload", "email", "password", "message"),
     [
-        (None, None, None, "a login needs a payload, or email= and password="),
+        (None, None, None, "this needs a payload, or email= and password="),
         (LOGIN, EMAIL, None, "a payload, or email= and password=, not both"),
         (LOGIN, None, PASSWORD, "a payload, or email= and password=, not both"),
         ((EMAIL, PASSWORD), None, None, "a dict or an AdminPostAuthReq, not tuple"),

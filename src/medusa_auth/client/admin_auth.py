@@ -1,47 +1,16 @@
 """Medusa's AdminAuthResource, method for method the JavaScript class; each method is one line over a flow.
 
-Of every method: `payload` is a dict, an AdminPostAuthReq, or the keywords `email` and `password`; `custom_headers` win
-over the client's own headers. Every one raises AnswerError for an answer that is not a success, ConnectionError for
-none, UnexpectedAnswerError for one that is not Medusa's, and TypeError or InvalidRequestError, before anything is sent,
-for arguments that make no request.
+What is true of every method, and what every one raises, is in `resources`. A login's payload is a dict, an
+AdminPostAuthReq, or the keywords `email` and `password`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
-
-from medusa_auth.client.calls import Flow
-from medusa_auth.client.flows import Flows
 from medusa_auth.client.payloads import Payload, read_payload
+from medusa_auth.client.resources import AsyncRun, BaseResource, Headers, Run
 from medusa_auth.wire import AdminAuthRes, AdminBearerAuthRes, Answer
 
-__all__ = ["Admin", "AdminAuthResource", "AsyncAdmin", "AsyncAdminAuthResource", "BaseResource"]
-
-T = TypeVar("T")
-RunT = TypeVar("RunT")
-
-Headers = Mapping[str, str]
-
-
-class Run(Protocol):
-    """Runs a flow to its end, and returns or raises what it does."""
-
-    def __call__(self, flow: Flow[T], /) -> T: ...
-
-
-class AsyncRun(Protocol):
-    """As Run, without blocking."""
-
-    async def __call__(self, flow: Flow[T], /) -> T: ...
-
-
-class BaseResource(Generic[RunT]):
-    """A part of Medusa's API: the flows of one client, and what runs them."""
-
-    def __init__(self, flows: Flows, run: RunT) -> None:
-        self._flows = flows
-        self._run = run
+__all__ = ["AdminAuthResource", "AsyncAdminAuthResource"]
 
 
 class AdminAuthResource(BaseResource[Run]):
@@ -122,19 +91,3 @@ class AsyncAdminAuthResource(BaseResource[AsyncRun]):
     ) -> AdminBearerAuthRes:
         """As AdminAuthResource.get_token."""
         return await self._run(self._flows.get_token(read_payload(payload, email, password), custom_headers))
-
-
-class Admin(BaseResource[Run]):
-    """Medusa's admin API. Beside `auth`, Medusa's `request` calls whatever there is."""
-
-    def __init__(self, flows: Flows, run: Run) -> None:
-        super().__init__(flows, run)
-        self.auth = AdminAuthResource(flows, run)
-
-
-class AsyncAdmin(BaseResource[AsyncRun]):
-    """As Admin, without blocking."""
-
-    def __init__(self, flows: Flows, run: AsyncRun) -> None:
-        super().__init__(flows, run)
-        self.auth = AsyncAdminAuthResource(flows, run)

@@ -16,9 +16,9 @@ from anyio.lowlevel import RunVar
 from medusa_auth.client.access_tokens import bearer, lifetime, read_token
 from medusa_auth.client.base import reply_to
 from medusa_auth.client.config import Config, read_base_url
-from medusa_auth.client.flows import DEFAULT_HEADERS, JSON_HEADERS, TOKEN
 from medusa_auth.client.payloads import read_payload
 from medusa_auth.client.replies import Reply
+from medusa_auth.client.sending import DEFAULT_HEADERS, JSON_HEADERS, TOKEN
 from medusa_auth.errors import MedusaAuthError
 
 __all__ = ["MedusaAuth"]

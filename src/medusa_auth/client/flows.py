@@ -1,72 +1,53 @@
 """Medusa v1's admin calls as generators: each yields Calls and Waits, gets Replies, and returns a typed answer.
 
-Nothing here does I/O or reads a clock. What is Medusa's is here: paths, header names, and which header goes where.
+Nothing here does I/O or reads a clock. What is Medusa's is here and in `sending`: paths, and what is answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
-from random import Random, SystemRandom
-from typing import Any
-from uuid import UUID
+from typing import Any, get_type_hints
 
 import httpx2
 import msgspec
 
 from medusa_auth import wire
-from medusa_auth.client.access_tokens import bearer, read_token
-from medusa_auth.client.calls import Call, Flow
-from medusa_auth.client.config import Config, check_headers, read_path
-from medusa_auth.client.cookies import Cookies
-from medusa_auth.client.replies import DataAnswer, Reply
-from medusa_auth.client.retries import send
+from medusa_auth.client.access_tokens import read_token
+from medusa_auth.client.addresses import path_of, with_query
+from medusa_auth.client.calls import Flow
+from medusa_auth.client.config import read_path
+from medusa_auth.client.replies import DataAnswer
+from medusa_auth.client.sending import AUTH, TOKEN, Headers, Sender
 from medusa_auth.errors import InvalidRequestError
 
-__all__ = ["DEFAULT_HEADERS", "JSON_HEADERS", "TOKEN", "Flows"]
+__all__ = ["Flows"]
 
-AUTH = "/admin/auth"
-TOKEN = "/admin/auth/token"  # noqa: S105 - a path
-
-# medusa-js: unAuthenticatedAdminEndpoints. These ask for no credential, and get none.
-_OPEN = frozenset(
-    {
-        ("POST", AUTH),
-        ("POST", "/admin/users/password-token"),
-        ("POST", "/admin/users/reset-password"),
-        ("POST", "/admin/invites/accept"),
-    }
-)
-_USER_AGENT = f"medusa-auth/{version('medusa-auth')}"
-DEFAULT_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": _USER_AGENT}
-JSON_HEADERS = {"Content-Type": "application/json"}
+USERS = "/admin/users"
+PASSWORD_TOKEN = "/admin/users/password-token"  # noqa: S105 - a path
+RESET_PASSWORD = "/admin/users/reset-password"  # noqa: S105 - a path
+INVITES = "/admin/invites"
+ACCEPT = "/admin/invites/accept"
 _UNAUTHORIZED = 401
 
-Headers = Mapping[str, str]
+# Where `fields` was asked for, the others are not answered.
+_SomeFields: Any = msgspec.defstruct(
+    "User", [(name, kind | None, None) for name, kind in get_type_hints(wire.User).items()], bases=(wire.User,)
+)
+_SomeFieldsRes: Any = msgspec.defstruct(
+    "AdminUsersListRes", [("users", list[_SomeFields])], bases=(wire.AdminUsersListRes,)
+)
 
 
-class Flows:
-    """The calls of one client, and the access token that it holds.
-
-    Args:
-        random: Where the jitter and the idempotency keys come from.
-    """
-
-    def __init__(self, config: Config, cookies: Cookies, random: Random | None = None) -> None:
-        self.config = config
-        self.cookies = cookies
-        self._random = SystemRandom() if random is None else random
-        self._access_token: str | None = None
+class Flows(Sender):
+    """The calls of one client."""
 
     def create_session(self, payload: wire.AdminPostAuthReq, headers: Headers | None = None) -> Flow[wire.AdminAuthRes]:
         """Log in: the session's cookie is in the reply's headers. Raises AuthenticationError."""
-        reply = yield from self._send("POST", AUTH, headers, payload)
-        return reply.read(wire.AdminAuthRes)
+        return self._ask(wire.AdminAuthRes, "POST", AUTH, headers, payload)
 
     def get_session(self, headers: Headers | None = None) -> Flow[wire.AdminAuthRes]:
         """Who is logged in. Raises AuthenticationError when nobody is."""
-        reply = yield from self._send("GET", AUTH, headers)
-        return reply.read(wire.AdminAuthRes)
+        return self._ask(wire.AdminAuthRes, "GET", AUTH, headers)
 
     def delete_session(self, headers: Headers | None = None) -> Flow[wire.Answer]:
         """Log out. Raises AuthenticationError when nobody is logged in.
@@ -104,41 +85,55 @@ class Flows:
         reply = yield from self._send(method.upper(), _with_params(read_path(path), params or {}), headers, json)
         return reply.read_data()
 
-    def _send(self, method: str, path: str, headers: Headers | None, body: Any = None) -> Flow[Reply]:
-        check_headers(headers or {})
-        content = b"" if body is None else msgspec.json.encode(body)
-        call = Call(method, path, self._headers(method, path, content, headers or {}), content)
-        return (yield from send(call, self.config.max_retries, self._random))
+    def list_users(self, query: Mapping[str, Any] | None, headers: Headers | None) -> Flow[wire.AdminUsersListRes]:
+        """Some users; of each what `fields` in the query asks for."""
+        path = with_query(USERS, query)
+        shape = _SomeFieldsRes if query and query.get("fields") else wire.AdminUsersListRes
+        return self._ask(shape, "GET", path, headers)
 
-    def _headers(self, method: str, path: str, content: bytes, custom: Headers) -> httpx2.Headers:
-        """What is sent with a call; each of the later lines wins over the earlier."""
-        headers = httpx2.Headers(DEFAULT_HEADERS)
-        headers.update(JSON_HEADERS if content else {})
-        headers.update(self._credentials(method, path))
-        if method == "POST" and self.config.max_retries:
-            headers["Idempotency-Key"] = str(UUID(int=self._random.getrandbits(128), version=4))
-        headers.update(self.config.custom_headers)
-        headers.update(custom)
-        return headers
+    def retrieve_user(self, user_id: str, headers: Headers | None) -> Flow[wire.AdminUserRes]:
+        """A user. Raises NotFoundError."""
+        return self._ask(wire.AdminUserRes, "GET", path_of(USERS, user_id), headers)
 
-    def _credentials(self, method: str, path: str) -> dict[str, str]:
-        """The keys and the token that go to `path`, where medusa-js sends them.
+    def create_user(self, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
+        """A new user. Raises InvalidRequestError for an email that a user has."""
+        return self._ask(wire.AdminUserRes, "POST", USERS, headers, body)
 
-        But the access token goes to calls below /admin only, and not with a request for a new one: a stale token must
-        not matter there.
-        """
-        sent: dict[str, str] = {}
-        endpoint = (method, path.partition("?")[0].rstrip("/").lower())
-        if self.config.publishable_api_key:
-            sent[wire.PUBLISHABLE_API_KEY_HEADER] = self.config.publishable_api_key
-        if endpoint in _OPEN or not f"{endpoint[1]}/".startswith("/admin/"):
-            return sent
-        if self.config.api_key:
-            sent[wire.API_TOKEN_HEADER] = self.config.api_key
-        token = self._access_token
-        if token and endpoint != ("POST", TOKEN):
-            sent["Authorization"] = bearer(token)
-        return sent
+    def update_user(self, user_id: str, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
+        """A user, changed. Raises NotFoundError."""
+        return self._ask(wire.AdminUserRes, "POST", path_of(USERS, user_id), headers, body)
+
+    def delete_user(self, user_id: str, headers: Headers | None) -> Flow[wire.AdminDeleteUserRes]:
+        """Delete a user."""
+        return self._ask(wire.AdminDeleteUserRes, "DELETE", path_of(USERS, user_id), headers)
+
+    def send_reset_password_token(self, body: Any, headers: Headers | None) -> Flow[wire.Answer]:
+        """Ask for a mail with a link to set a new password."""
+        return self._ask_ok("POST", PASSWORD_TOKEN, headers, body)
+
+    def reset_password(self, body: Any, headers: Headers | None) -> Flow[wire.AdminUserRes]:
+        """Set a new password. Raises AnswerError for a token that is not good."""
+        return self._ask(wire.AdminUserRes, "POST", RESET_PASSWORD, headers, body)
+
+    def list_invites(self, headers: Headers | None) -> Flow[wire.AdminListInvitesRes]:
+        """The open invites."""
+        return self._ask(wire.AdminListInvitesRes, "GET", INVITES, headers)
+
+    def create_invite(self, body: Any, headers: Headers | None) -> Flow[wire.Answer]:
+        """Invite somebody."""
+        return self._ask_ok("POST", INVITES, headers, body)
+
+    def resend_invite(self, invite_id: str, headers: Headers | None) -> Flow[wire.Answer]:
+        """Send an invite again. Raises InvalidRequestError for one that is not there."""
+        return self._ask_ok("POST", f"{path_of(INVITES, invite_id)}/resend", headers)
+
+    def delete_invite(self, invite_id: str, headers: Headers | None) -> Flow[wire.AdminInviteDeleteRes]:
+        """Withdraw an invite."""
+        return self._ask(wire.AdminInviteDeleteRes, "DELETE", path_of(INVITES, invite_id), headers)
+
+    def accept_invite(self, body: Any, headers: Headers | None) -> Flow[wire.Answer]:
+        """Become a user by an invite. Raises InvalidRequestError for a token that is not good."""
+        return self._ask_ok("POST", ACCEPT, headers, body)
 
     def _forget(self) -> None:
         self._access_token = None

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import anyio
 import httpx2
 
-from medusa_auth.client.admin_auth import Admin, AsyncAdmin
+from medusa_auth.client.admin import Admin, AsyncAdmin
 from medusa_auth.client.base import MedusaBase, network_errors
 from medusa_auth.client.calls import Call, Flow, Wait
 from medusa_auth.client.replies import DataAnswer, Reply
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Medusa(MedusaBase[httpx2.BaseTransport, httpx2.Client]):
-    """A Medusa backend: `medusa.admin.auth` logs in and out, `medusa.request` calls the rest.
+    """A Medusa backend: `medusa.admin.auth` logs in and out, `medusa.request` calls what has no method.
 
     `with Medusa("http://localhost:9000", max_retries=3) as medusa:`; the options are those of MedusaBase.
     """
