@@ -32,16 +32,28 @@ def _json(answer: Answer) -> Any:
 def _opened(token: str) -> dict[str, Any]:
     """The header and the claims of a JWT, and whether the recording's secret signed it (RFC 7515, HS256)."""
     signed, _, signature = token.rpartition(".")
-    header, claims = (json.loads(_decoded(part)) for part in signed.split("."))
+    header, claims = (json.loads(decoded(part)) for part in signed.split("."))
     digest = hmac.digest(JWT_SECRET.encode(), signed.encode(), "sha256")
-    return {"header": header, "claims": claims, "signed": digest == _decoded(signature)}
+    return {"header": header, "claims": claims, "signed": digest == decoded(signature)}
 
 
-def _decoded(part: str) -> bytes:
+def encoded_token(claims: dict[str, Any]) -> str:
+    """A JWT with `claims`, signed with the recording's secret."""
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+    signed = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+    digest = hmac.digest(JWT_SECRET.encode(), signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _unequal(path: str, theirs: Any, mine: Any) -> Iterator[Difference]:
+    if isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):
+        for index, (one, other) in enumerate(zip(theirs, mine, strict=True)):
+            yield from _unequal(f"{path}/{index}", one, other)
+        return
     if not isinstance(theirs, dict) or not isinstance(mine, dict):
         one, other = json.dumps(theirs), json.dumps(mine)
         if one != other:

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parent.parent / "data" / "golden" / "exchanges.json"
+DATA = Path(__file__).parent.parent / "data" / "golden"
 JWT_SECRET = "test-jwt-secret"
 COOKIE_SECRET = "test-cookie-secret"
 ADMIN_CORS = "http://localhost:7000,http://localhost:7001"
@@ -81,9 +81,9 @@ def session_cookie(header: str | None) -> str | None:
     return found[1] if found else None
 
 
-def load() -> list[Exchange]:
-    """All, in the order in which they were recorded: they build on each other."""
-    return [_exchange(recorded) for recorded in json.loads(DATA.read_text(encoding="utf-8"))]
+def load(recording: str) -> list[Exchange]:
+    """All of one file, in the order in which they were recorded: they build on each other."""
+    return [_exchange(recorded) for recorded in json.loads((DATA / recording).read_text(encoding="utf-8"))]
 
 
 def _exchange(recorded: dict[str, Any]) -> Exchange:

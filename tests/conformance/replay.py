@@ -62,6 +62,8 @@ class Replayed:
     sent: str | None
     cookie_was_replaced: bool
     token_was_signed_out: bool
+    # "deletion" of the credential's user, or "reset" of their password.
+    ended: str | None = None
 
 
 @dataclass

@@ -9,6 +9,7 @@ from tests.conformance import compare
 from tests.conformance.document import Document, name_list
 from tests.conformance.exchanges import Answer, load
 from tests.conformance.kinds import KINDS, sorted_by_kind
+from tests.conformance.people import replay_people
 from tests.conformance.replay import Replayed, replay
 
 # On every answer of both, and never the same twice.
@@ -29,7 +30,8 @@ OF_PAGES = {"content-security-policy", "x-content-type-options"}
 
 @pytest.fixture(scope="module")
 def replayed(tmp_path_factory: pytest.TempPathFactory) -> list[Replayed]:
-    return replay(load(), tmp_path_factory.mktemp("replay") / "data")
+    sessions = replay(load("sessions.json"), tmp_path_factory.mktemp("sessions") / "data")
+    return sessions + replay_people(load("people.json"), tmp_path_factory.mktemp("people") / "data")
 
 
 def test_every_difference_is_of_one_kind(replayed: list[Replayed]):

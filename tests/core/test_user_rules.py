@@ -61,7 +61,13 @@ async def test_twins_whose_capital_has_no_composed_form_are_one_address():
 async def test_an_address_that_looks_alike_in_another_script_is_another(house: House):
     await house.add_user("admin@example.com")
     await house.add_user("\u0430dmin@example.com")
-    await house.add_user("\uff41dmin@example.com")
+
+
+@pytest.mark.parametrize("twin", ["\uff41dmin@example.com", "ADMIN@example.com", "admin@\uff45xample.com"])
+async def test_an_address_whose_letters_count_as_the_same_is_the_same(house: House, twin: str):
+    await house.add_user("admin@example.com")
+    with pytest.raises(DuplicateError):
+        await house.add_user(twin)
 
 
 async def test_a_user_is_made_as_told(house: House):

@@ -17,6 +17,14 @@ def test_the_document_tells_every_route(server: Running):
     assert {path: set(operations) for path, operations in document["paths"].items()} == {
         "/admin/auth": {"post", "get", "delete"},
         "/admin/auth/token": {"post"},
+        "/admin/invites": {"get", "post"},
+        "/admin/invites/accept": {"post"},
+        "/admin/invites/{invite_id}": {"delete"},
+        "/admin/invites/{invite_id}/resend": {"post"},
+        "/admin/users": {"get", "post"},
+        "/admin/users/password-token": {"post"},
+        "/admin/users/reset-password": {"post"},
+        "/admin/users/{user_id}": {"get", "post", "delete"},
         "/health": {"get"},
         "/ready": {"get"},
     }

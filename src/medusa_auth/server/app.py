@@ -70,6 +70,7 @@ class Parts:
     api_tokens: ApiTokens
     users: Users
     invites: Invites
+    resets: PasswordResets
     outbox: Outbox
     password_rules: PasswordRules
     login: Login
@@ -108,6 +109,7 @@ class Parts:
             api_tokens=api_tokens,
             users=users,
             invites=invites,
+            resets=resets,
             outbox=outbox,
             password_rules=password_rules,
             login=Login(records, passwords, sessions, access_tokens),
