@@ -25,6 +25,7 @@ from rich.table import Table
 ROUNDS = 5
 SECONDS = 2
 CONNECTIONS = 32
+PAIRS = 200
 EMAIL, PASSWORD = "bench@example.com", "bench password"
 LOGIN_SCRIPT = """
 wrk.method = "POST"
@@ -78,6 +79,27 @@ def hashes_per_second() -> float:
 def resident_megabytes(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+
+
+def _told_by_time(client: httpx2.Client) -> dict[str, float]:
+    """How much longer an answer takes where the address is known: the ratio of medians, asked in turns."""
+    with_password = {"password": "not the password"}
+    return {
+        "login, known address": _ratio(client, "/admin/auth", with_password, 401),
+        "password reset, known address": _ratio(client, "/admin/users/password-token", {}, 204),
+    }
+
+
+def _ratio(client: httpx2.Client, path: str, body: dict[str, str], status: int) -> float:
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for turn in range(2 * PAIRS):
+        # Each pair begins with another one of the two.
+        known = (turn + turn // 2) % 2
+        email = EMAIL if known else f"unknown-{turn}@example.com"
+        began = time.perf_counter()
+        assert client.post(path, json={"email": email, **body}).status_code == status
+        seconds[known].append(time.perf_counter() - began)
+    return statistics.median(seconds[1]) / statistics.median(seconds[0])
 
 
 def main() -> None:
@@ -134,6 +156,8 @@ def _measured(folder: Path, stack: contextlib.ExitStack) -> Table:
         f"{statistics.median(logins):,.1f}",
         f"{share:.2f} of one core's argon2id ({statistics.median(hashes):,.1f})",
     )
+    for what, ratio in _told_by_time(client).items():
+        table.add_row(what, "", f"{ratio:.3f} of the time of an unknown address")
     table.add_row("start to first answer", f"{start:.2f} s", "")
     table.add_row(
         "resident memory after the checks", f"{memory:.0f} MB", f"{resident_megabytes(pid):.0f} MB after the logins"

@@ -36,7 +36,7 @@ class PasswordRules:
         `own` are the user's email and names: a password that is one of them is refused.
         """
         if self.enforced:
-            self._check(unicodedata.normalize("NFC", password), {_folded(word) for word in own if word})
+            self._check(unicodedata.normalize("NFC", password), _own_words([_folded(word) for word in own if word]))
 
     def check_api_token(self, api_token: str) -> None:
         """Raises InvalidRequestError if an API token that somebody chose is guessed too easily; empty is none."""
@@ -49,10 +49,16 @@ class PasswordRules:
         if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
             raise InvalidRequestError(f"The password is too long: it can have at most {MAX_PASSWORD_BYTES} bytes.")
         folded = _folded(password)
-        if folded in own | {word.partition("@")[0] for word in own} | {" ".join(sorted(own))}:
+        if folded in own:
             raise InvalidRequestError("The password is your own email or name: choose another one.")
         if f"\n{folded}\n" in _common():
             raise InvalidRequestError("The password is among the most common ones, which are guessed first.")
+
+
+def _own_words(words: list[str]) -> set[str]:
+    """The email, what comes before its @, each name, and all names together."""
+    names = [word for word in words if "@" not in word]
+    return {*words, *(word.partition("@")[0] for word in words), " ".join(names), "".join(names)}
 
 
 def _folded(text: str) -> str:
