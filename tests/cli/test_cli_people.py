@@ -29,7 +29,7 @@ def invites(tmp_path: Path) -> list[dict[str, str]]:
 
 
 def token_in(text: str) -> str:
-    return re.findall(r"token=(\S+)", text)[0]
+    return str(re.findall(r"token=(\S+)", text)[0])
 
 
 def accept(url: str, token: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -38,10 +39,18 @@ async def found(store: Store, **query: Any) -> list[str]:
     return [user.id for user in users]
 
 
+def _add(user: User, tx: Transaction) -> None:
+    tx.users.add(user, None)
+
+
+def _add_token(token: ApiToken, tx: Transaction) -> None:
+    tx.api_tokens.add(token, f"hash of {token.id}")
+
+
 @pytest.fixture
 async def people(store: Store) -> Store:
     for user in (ADA, BOB, CAL):
-        await write(store, lambda tx, user=user: tx.users.add(user, None))
+        await write(store, partial(_add, user))
     return store
 
 
@@ -218,6 +227,6 @@ class TestApiTokens:
     async def test_those_of_one_name_and_user_are_deleted_and_others_stay(self, people: Store):
         for number, (user, name) in enumerate([(ADA, "job"), (ADA, "other"), (BOB, "job")]):
             token = ApiToken(f"tok_{number}", user.id, name, NOW)
-            await write(people, lambda tx, token=token: tx.api_tokens.add(token, f"hash of {token.id}"))
+            await write(people, partial(_add_token, token))
         assert await write(people, lambda tx: tx.api_tokens.delete_named(ADA.id, "job")) == 1
         assert await read(people, lambda tx: [token.id for token in tx.api_tokens.list()]) == ["tok_1", "tok_2"]
