@@ -56,7 +56,8 @@ class Mailbox:
 
 
 def _read(path: Path) -> EmailMessage:
-    return email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    # From text: out of bytes, the module reads no header beyond ASCII (RFC 6532).
+    return email.message_from_string(path.read_text(encoding="utf-8"), policy=email.policy.default)
 
 
 def _text(message: EmailMessage) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET
 
+from medusa_auth.core.users import normalized_email
 from medusa_auth.errors import InvalidRequestError
 from medusa_auth.model import Role
 from medusa_auth.server.emails import is_email
@@ -98,14 +99,19 @@ def read_admin_post_invites_invite_accept_req(body: Any) -> AdminPostInvitesInvi
 
 
 def is_new_email(value: Any) -> bool:
-    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked."""
-    if not is_email(value):
-        return False
+    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked.
+
+    It is kept in its normal form, in which a letter may have become an `@` or a comma: that has to be an address too.
+    """
+    return is_email(value) and all(_is_deliverable(form) for form in (value, normalized_email(value)))
+
+
+def _is_deliverable(address: str) -> bool:
     try:
-        validate_email(value, check_deliverability=False)
+        validate_email(address, check_deliverability=False)
     except EmailNotValidError:
         return False
-    return True
+    return is_email(address)
 
 
 def _read(body: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
