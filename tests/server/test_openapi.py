@@ -119,7 +119,8 @@ def _known(server: Running) -> dict[str, str]:
 def _likely(case: Any) -> Any:
     """Most texts are no address and no good password: with these the request gets further."""
     if isinstance(case.body, dict):
-        for name, value in (("email", f"made-{next(NUMBERS)}@example.com"), ("password", PASSWORD)):
+        address = f"made-{next(NUMBERS)}@example.com"
+        for name, value in (("email", address), ("user", address), ("password", PASSWORD)):
             if isinstance(case.body.get(name), str):
                 case.body[name] = value
     return case
