@@ -3,23 +3,8 @@
 // only then does it keep the access token of getToken, for all clients of the process.
 "use strict";
 
+const outcome = require("./outcome");
 const program = require("./program");
-
-const plain = ({ config, request, headers, ...rest }) => rest;
-
-const outcome = async (promise) => {
-  try {
-    const { response, ...data } = await promise;
-    const setCookie = response.headers["set-cookie"] ?? null;
-    return { ok: true, status: response.status, data, setCookie, error: null };
-  } catch (error) {
-    const { name, message, code = null, isAxiosError = false, response } = error;
-    const answer = response ? plain(response) : {};
-    const setCookie = response?.headers["set-cookie"] ?? null;
-    const { status = null, data = null } = answer;
-    return { ok: false, status, data: null, setCookie, error: { name, message, code, isAxiosError, status, data } };
-  }
-};
 
 const cookieOf = ({ setCookie }) => (setCookie ? { Cookie: setCookie[0].split(";")[0] } : {});
 

@@ -106,7 +106,7 @@ class Postman:
         mail = letter.mail
         message = EmailMessage(policy=SMTP)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=mail.recipient)
+        message["To"] = _address(mail.recipient)
         message["Subject"] = SUBJECTS[mail.kind]
         message["Date"] = format_datetime(mail.created_at)
         # The same at every try, so that a mail server that has it already can tell.
@@ -187,6 +187,12 @@ class Mailer:
         await self._records.write(lambda tx: self._outbox.sent(tx, mail, self._clock()))
         _log.info("mail sent", mail=mail.id, kind=mail.kind.value)
         return True
+
+
+def _address(text: str) -> Address:
+    # Python refuses letters beyond ASCII before the `@` where it has to find that itself.
+    local, _, domain = text.rpartition("@")
+    return Address(addr_spec=text) if local.isascii() else Address(username=local, domain=domain)
 
 
 def _name(mail: Mail) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET
 
+from medusa_auth.core.users import normalized_email
 from medusa_auth.errors import InvalidRequestError
 from medusa_auth.model import Role
 from medusa_auth.server.emails import is_email
@@ -89,33 +90,49 @@ def read_admin_post_invites_req(body: Any) -> AdminPostInvitesReq:
 
 
 def read_admin_post_invites_invite_accept_req(body: Any) -> AdminPostInvitesInviteAcceptReq:
-    """Of `user`, what is wrong within it comes last."""
-    fields = _read(body, {"token": _all(_not_empty, _string), "user": _all(_not_empty, _nested)})
+    """What is wrong within `user` is told with the rest, as class-validator tells it."""
     names = {"first_name": _optional(_text), "last_name": _optional(_text)}
-    user = _read(fields["user"], {**names, "password": _string})
-    return AdminPostInvitesInviteAcceptReq(fields["token"], AdminPostInvitesInviteAcceptUserReq(**user))
+    within = {**names, "password": _string}
+    fields = _read(body, {"token": _all(_not_empty, _string), "user": _all(_not_empty, _nested(within))})
+    user = AdminPostInvitesInviteAcceptUserReq(**_picked(fields["user"], within))
+    return AdminPostInvitesInviteAcceptReq(fields["token"], user)
 
 
 def is_new_email(value: Any) -> bool:
-    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked."""
-    if not is_email(value):
-        return False
+    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked.
+
+    It is kept in its normal form, in which a letter may have become an `@` or a comma: that has to be an address too.
+    """
+    return is_email(value) and all(_is_deliverable(form) for form in (value, normalized_email(value)))
+
+
+def _is_deliverable(address: str) -> bool:
     try:
-        validate_email(value, check_deliverability=False)
+        validate_email(address, check_deliverability=False)
     except EmailNotValidError:
         return False
-    return True
+    return is_email(address)
 
 
 def _read(body: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
     """The properties of `body` that are in `checks`, if nothing is wrong with any."""
     if not isinstance(body, dict):
         raise InvalidRequestError("an unknown value was passed to the validate function")
-    problems = [f"property {key} should not exist" for key in body if key not in checks.keys() | _INHERITED_KEYS]
-    for name, check in checks.items():
-        problems += check(name, body.get(name, UNSET))
+    problems = list(_problems(body, checks))
     if problems:
         raise InvalidRequestError(", ".join(problems))
+    return _picked(body, checks)
+
+
+def _problems(body: Mapping[str, Any], checks: Mapping[str, Check]) -> Iterator[str]:
+    for key in body:
+        if key not in checks.keys() | _INHERITED_KEYS:
+            yield f"property {key} should not exist"
+    for name, check in checks.items():
+        yield from check(name, body.get(name, UNSET))
+
+
+def _picked(body: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
     return {name: body[name] for name in checks if name in body}
 
 
@@ -152,9 +169,14 @@ def _role(name: str, value: Any) -> Iterator[str]:
         yield f"{name} must be one of the following values: {', '.join(Role)}"
 
 
-def _nested(name: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"nested property {name} must be either object or array"
+def _nested(checks: Mapping[str, Check]) -> Check:
+    def check(name: str, value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            yield from _problems(value, checks)
+        elif value is not UNSET:
+            yield f"nested property {name} must be either object or array"
+
+    return check
 
 
 def _text(name: str, value: Any) -> Iterator[str]:
