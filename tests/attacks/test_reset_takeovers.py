@@ -34,8 +34,22 @@ from tests.server.helpers import EMAIL, PASSWORD, Running
 from medusa_auth.model import Role
 
 JSON_VALUES: list[Any] = [
-    None, True, 0, 1.5, "", [], {}, ["x"], [["x"]], {"$ne": ""}, {"toString": 1}, {"length": 1}, "\0", "\ud800", "a" * 90_000,
-]  # fmt: skip
+    None,
+    True,
+    0,
+    1.5,
+    "",
+    [],
+    {},
+    ["x"],
+    [["x"]],
+    {"$ne": ""},
+    {"toString": 1},
+    {"length": 1},
+    "\0",
+    "\ud800",
+    "a" * 90_000,
+]
 
 
 def _part(value: Any) -> str:
@@ -102,9 +116,17 @@ def test_a_twin_of_the_address_brings_the_mail_to_the_stored_address_alone(serve
 
 
 @pytest.mark.parametrize(
-    "address", ["admin@example.com,evil@example.net", "evil@example.net admin@example.com", "admin@example.com\r\nBcc: e@e.co",
-                '"admin@example.com"@example.net', "admin@example.com@example.net", "adm\u0131n@example.com", "admin@example.co"]
-)  # fmt: skip
+    "address",
+    [
+        "admin@example.com,evil@example.net",
+        "evil@example.net admin@example.com",
+        "admin@example.com\r\nBcc: e@e.co",
+        '"admin@example.com"@example.net',
+        "admin@example.com@example.net",
+        "adm\u0131n@example.com",
+        "admin@example.co",
+    ],
+)
 def test_an_address_that_only_looks_like_the_administrators_brings_no_mail(shared_server: Running, address: str):
     assert call(shared_server, "POST", "/admin/users/password-token", {"email": address}).status in {204, 400}
     body = {"email": [address, EMAIL]}
