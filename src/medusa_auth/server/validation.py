@@ -9,6 +9,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from msgspec import UNSET
 
+from medusa_auth.core.users import normalized_email
 from medusa_auth.errors import InvalidRequestError
 from medusa_auth.model import Role
 from medusa_auth.server.emails import is_email
@@ -97,11 +98,15 @@ def read_admin_post_invites_invite_accept_req(body: Any) -> AdminPostInvitesInvi
 
 
 def is_new_email(value: Any) -> bool:
-    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked."""
+    """Whether a mail can be sent to `value`: so for Medusa, and so by the RFCs; whether it exists is not asked.
+
+    It must be so in the form in which it is kept, too: there a full width `@` is one like any other.
+    """
     if not is_email(value):
         return False
     try:
-        validate_email(value, check_deliverability=False)
+        for form in (value, normalized_email(value)):
+            validate_email(form, check_deliverability=False)
     except EmailNotValidError:
         return False
     return True
