@@ -94,7 +94,7 @@ def test_no_harmful_name_comes_into_a_mail(server: Running):
         for mail in mails(server, user.email):
             assert mail["Bcc"] is None
             assert mail["X-Injected"] is None
-            assert len(mail.get_all("To")) == 1
+            assert len(mail.get_all("To", [])) == 1
             told = text_of(mail) + text_of(mail, "html")
             assert not [name for name in NAMES if name in told]
             assert "49" not in re.sub(r"\d\d:\d\d|\d{4}-\d\d-\d\d|person\d+", "", told)
@@ -196,14 +196,13 @@ def test_no_harmful_text_comes_into_a_log_line(server: Running):
 
 @pytest.mark.asvs("16.4.1")
 def test_no_harmful_name_reaches_the_terminal(server: Running):
-    for name in NAMES:
-        user = add_user(server)
-        call(server, "POST", f"/admin/users/{user.id}", {"first_name": name, "last_name": name}, bearer(server))
-        told = _cli(server, "users", "update", "--email", user.email, "--role", "developer")
-        assert not [char for char in told if not char.isprintable() and char != "\n"]
-        assert told.count("\n") == 1
-    told = _cli(server, "users", "list")
-    assert not [char for char in told if not char.isprintable() and char != "\n"]
+    user, name = add_user(server), "".join(NAMES)
+    body = {"first_name": name, "last_name": name}
+    assert call(server, "POST", f"/admin/users/{user.id}", body, bearer(server)).status == 200
+    told = _cli(server, "users", "update", "--email", user.email, "--role", "developer")
+    assert told.count("\n") == 1
+    for each in (told, _cli(server, "users", "list")):
+        assert not [char for char in each if not char.isprintable() and char != "\n"]
 
 
 def _cli(server: Running, *arguments: str) -> str:

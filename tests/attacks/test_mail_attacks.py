@@ -35,7 +35,7 @@ from tests.attacks.siege import (
 from tests.server.helpers import EMAIL, PASSWORD, Running, run
 
 from medusa_auth.core.outbox import MAX_RESETS, RESETS_WITHIN
-from medusa_auth.model import MailKind
+from medusa_auth.model import MailKind, User
 
 EVIL = "evil.example.net"
 HOST_HEADERS: list[dict[str, str]] = [
@@ -203,12 +203,7 @@ def test_an_address_that_no_mail_can_have_does_not_keep_others_from_theirs(serve
         "a@[",
         "\ud7ff@x",
     ):
-        user = add_user(server, address=address)
-        server.write(
-            lambda tx, user=user: server.parts.outbox.put(
-                tx, MailKind.NEW_ADMINISTRATOR, user.email, user.id, server.clock()
-            )
-        )
+        _tell(server, add_user(server, address=address))
     call(server, "POST", "/admin/users/password-token", {"email": EMAIL})
     began = time.monotonic()
     run(server.parts.mailer.deliver_due)
@@ -216,6 +211,12 @@ def test_an_address_that_no_mail_can_have_does_not_keep_others_from_theirs(serve
         assert time.monotonic() - began < 2
     told = b"".join(path.read_bytes() for path in (server.parts.settings.data_dir / "mail").glob("*.eml"))
     assert b"\r\nBcc:" not in told
+
+
+def _tell(server: Running, user: User) -> None:
+    """Ask for a mail to `user`."""
+    now = server.clock()
+    server.write(lambda tx: server.parts.outbox.put(tx, MailKind.NEW_ADMINISTRATOR, user.email, user.id, now))
 
 
 @pytest.mark.asvs("14.2.6")

@@ -299,8 +299,9 @@ def test_each_credential_opens_its_own_door_alone(shared_server: Running, door: 
 
 
 def test_a_withdrawn_renewed_or_old_invite_is_over(server: Running):
-    withdrawn, renewed, old = (invite(server, new_address()) for _ in range(3))
-    first, second, _ = invites(server)
+    addresses = [new_address() for _ in range(3)]
+    withdrawn, renewed, old = (invite(server, address) for address in addresses)
+    first, second, _ = sorted(invites(server), key=lambda each: addresses.index(each.user_email))
     assert call(server, "DELETE", f"/admin/invites/{first.id}", headers=bearer(server)).status == 200
     assert call(server, "POST", f"/admin/invites/{second.id}/resend", headers=bearer(server)).status == 200
     assert {accept(server, token).status for token in (withdrawn, renewed)} == {400}

@@ -169,7 +169,7 @@ def test_roles_that_are_off_stop_nobody(start: Any):
     assert call(server, "DELETE", f"/admin/users/{server.user.id}", headers=cookie(server)).status == 200
 
 
-FOREIGN = {
+FOREIGN: dict[str, Any] = {
     "id": "usr_1",
     "deleted_at": None,
     "password_hash": "x",
