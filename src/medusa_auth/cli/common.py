@@ -26,6 +26,7 @@ __all__ = [
     "JsonOption",
     "PasswordStdinOption",
     "errors_shown",
+    "escaped",
     "output",
     "read_password",
     "show",
@@ -61,16 +62,16 @@ def errors_shown() -> Iterator[None]:
 
 
 def _fail(message: str) -> None:
-    _errors.print(f"[bold red]Error:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+    _errors.print(f"[bold red]Error:[/] {escaped(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
 def warn(message: str) -> None:
     """A line on stderr; the command goes on."""
-    _errors.print(f"[bold yellow]Warning:[/] {_escaped(message)}", highlight=False, soft_wrap=True)
+    _errors.print(f"[bold yellow]Warning:[/] {escaped(message)}", highlight=False, soft_wrap=True)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Square brackets are rich's markup, and control characters the terminal's."""
     return "".join(char if char.isprintable() else "?" for char in text).replace("[", r"\[")
 
@@ -126,4 +127,4 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")
-    return _escaped(str(value))
+    return escaped(str(value))

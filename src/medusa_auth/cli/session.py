@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from medusa_auth.cli.common import EmailOption, PasswordStdinOption, errors_shown, output, read_password
+from medusa_auth.cli.common import EmailOption, PasswordStdinOption, errors_shown, escaped, output, read_password
 from medusa_auth.errors import AuthenticationError, MedusaAuthError
 from medusa_auth.settings import state_dir
 
@@ -44,7 +44,7 @@ def login(
     with errors_shown(), _client(url) as medusa:
         user = medusa.admin.auth.create_session(email=email, password=read_password(stdin=password_stdin)).user
         _keep(_Kept(url, medusa.cookies.dump()))
-    output.print(f"Signed in to {url} as {user.email}.", highlight=False)
+    output.print(f"Signed in to {url} as {escaped(user.email)}.", highlight=False)
 
 
 def whoami() -> None:
@@ -56,7 +56,7 @@ def whoami() -> None:
                 user = medusa.admin.auth.get_session().user
         except AuthenticationError:
             raise NotSignedInError from None
-    output.print(f"{user.email} ({user.id}), {user.role}, at {kept.url}", highlight=False)
+    output.print(escaped(f"{user.email} ({user.id}), {user.role}, at {kept.url}"), highlight=False)
 
 
 def logout() -> None:

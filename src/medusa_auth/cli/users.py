@@ -12,6 +12,7 @@ from medusa_auth.cli.common import (
     EmailOption,
     JsonOption,
     PasswordStdinOption,
+    escaped,
     output,
     read_password,
     show,
@@ -124,7 +125,7 @@ def update(
 
     user = with_parts(data_dir, work)
     names = " ".join(name for name in (user.first_name, user.last_name) if name) or "no name"
-    output.print(f"{user.email} is {user.role.value}, {names}.", highlight=False, markup=False)
+    output.print(f"{user.email} is {user.role.value}, {escaped(names)}.", highlight=False, emoji=False, soft_wrap=True)
 
 
 @app.command("delete")

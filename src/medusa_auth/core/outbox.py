@@ -34,6 +34,8 @@ GIVE_UP_AFTER: Mapping[MailKind, timedelta] = MappingProxyType(
 # Anybody may ask for a reset of anybody's password, but not fill their mailbox.
 MAX_RESETS = 5
 RESETS_WITHIN = timedelta(minutes=15)
+# So many in one transaction: while they are, nobody else can write.
+CROSSED_OUT_AT_ONCE = 50
 KEPT_FOR = timedelta(days=1)
 
 
@@ -68,12 +70,15 @@ class Outbox:
             self.put(tx, MailKind.NEW_ADMINISTRATOR, recipient, new.id, now)
 
     def take(self, tx: Transaction, now: datetime) -> Letter | None:
-        """The next mail that is due, for the caller alone; None if there is none.
+        """The next mail that is due, for the caller alone; None if there is none among the first of those that are due.
 
         Entries that there is nobody to write to are crossed out on the way.
         """
         tx.outbox.delete_older(now - KEPT_FOR)
-        while (mail := tx.outbox.claim(now, now + CLAIM_FOR)) is not None:
+        for _ in range(CROSSED_OUT_AT_ONCE):
+            mail = tx.outbox.claim(now, now + CLAIM_FOR)
+            if mail is None:
+                return None
             letter = None if now > mail.created_at + GIVE_UP_AFTER[mail.kind] else self._letter(tx, mail, now)
             if letter is not None:
                 return letter
@@ -104,6 +109,7 @@ class Outbox:
 
     def _password_reset(self, tx: Transaction, mail: Mail, now: datetime) -> Letter | None:
         found = tx.users.get_with_password(mail.recipient)
-        if found is None or tx.outbox.count_sent(mail.kind, mail.recipient, now - RESETS_WITHIN) >= MAX_RESETS:
+        # One that another process is sending counts: whether it arrives is not known yet.
+        if found is None or tx.outbox.count_like(mail, now - RESETS_WITHIN) >= MAX_RESETS:
             return None
         return Letter(mail, found[0], token=self._resets.issue(tx, found[0], now), life=RESET_LIFE)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -36,6 +37,8 @@ _log = structlog.get_logger()
 # Not at once: who sees how long other requests take must not learn that a mail is being sent.
 LOOK_EVERY = 0.5  # seconds
 REST_AFTER_FAILURE = 5.0
+# Other processes find their turn to write by looking again and again: they must not find it taken each time.
+REST_AFTER_CROSSING_OUT = 0.05
 SMTP_SECONDS = 20.0
 SUBJECTS: Mapping[MailKind, str] = {
     MailKind.INVITE: "You are invited to the store's admin",
@@ -164,8 +167,9 @@ class Mailer:
         while await self._records.read(lambda tx: tx.outbox.has_due(self._clock())):
             letter = await self._records.write(lambda tx: self._outbox.take(tx, self._clock()))
             if letter is None:
-                break
-            sent += await self._deliver(letter)
+                await asyncio.sleep(REST_AFTER_CROSSING_OUT)
+            else:
+                sent += await self._deliver(letter)
         return sent
 
     async def _deliver(self, letter: Letter) -> bool:
@@ -189,10 +193,17 @@ class Mailer:
         return True
 
 
-def _address(text: str) -> Address:
-    # Python refuses letters beyond ASCII before the `@` where it has to find that itself.
-    local, _, domain = text.rpartition("@")
-    return Address(addr_spec=text) if local.isascii() else Address(username=local, domain=domain)
+def _address(recipient: str) -> Address:
+    """`recipient` for a header. Raises ValueError if no mail can be sent there."""
+    try:
+        if recipient.isascii():
+            return Address(addr_spec=recipient)
+        # The parser takes other letters before the `@` for a mistake (RFC 6532 does not).
+        local, _, domain = recipient.rpartition("@")
+        return Address(username=local, domain=domain)
+    except (LookupError, MessageError):
+        # What Python's parser raises, beside ValueError, at what it did not expect.
+        raise ValueError("not an address") from None
 
 
 def _name(mail: Mail) -> str:

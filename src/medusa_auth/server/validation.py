@@ -108,7 +108,7 @@ def is_new_email(value: Any) -> bool:
 
 def _is_deliverable(address: str) -> bool:
     try:
-        validate_email(address, check_deliverability=False)
+        validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return False
     return is_email(address)

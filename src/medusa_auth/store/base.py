@@ -156,7 +156,8 @@ class Outbox(Protocol):
 
     def set_sent(self, mail_id: int, moment: datetime) -> None: ...
 
-    def count_sent(self, kind: MailKind, recipient: str, since: datetime) -> int: ...
+    def count_like(self, mail: Mail, since: datetime) -> int:
+        """Other mails of its kind to its recipient that went out since, or were tried and are not given up."""
 
     def delete(self, mail_id: int) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -29,11 +30,24 @@ def migrate(url: str) -> None:
         # The lock has a file of its own: SQLite's own locks must not be touched by anybody else.
         with (path.parent / (path.name + ".migrating")).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _make(path)
             if _version(path) != HEAD:
                 _upgrade(url)
     except (OSError, sqlite3.Error) as error:
         raise SettingsError(f"The database {path} cannot be used: {error}.") from None
+
+
+def _make(path: Path) -> None:
+    """An empty file where there is none. One that is there is not opened.
+
+    To close it in any way but SQLite's would end all of SQLite's locks that this process has, and the next process that
+    leaves would throw away what this one wrote.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
 def _version(path: Path) -> str | None:

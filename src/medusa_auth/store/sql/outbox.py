@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from medusa_auth.model import Mail, MailKind
 from medusa_auth.store.sql import tables
@@ -49,9 +49,10 @@ class SqlOutbox:
         sent = update(_mail).where(_mail.c.id == mail_id).values(next_try_at=None, sent_at=moment)
         self._connection.execute(sent)
 
-    def count_sent(self, kind: MailKind, recipient: str, since: datetime) -> int:
-        same = (_mail.c.kind == kind.value, _mail.c.recipient == recipient, _mail.c.sent_at > since)
-        return self._connection.execute(select(func.count()).select_from(_mail).where(*same)).scalar_one()
+    def count_like(self, mail: Mail, since: datetime) -> int:
+        same = (_mail.c.kind == mail.kind.value, _mail.c.recipient == mail.recipient, _mail.c.id != mail.id)
+        tried = or_(_mail.c.sent_at > since, and_(_mail.c.sent_at.is_(None), _mail.c.attempts > 0))
+        return self._connection.execute(select(func.count()).select_from(_mail).where(*same, tried)).scalar_one()
 
     def delete(self, mail_id: int) -> None:
         self._connection.execute(delete(_mail).where(_mail.c.id == mail_id))
