@@ -196,10 +196,26 @@ class TestOutbox:
         assert mail is not None
         await write(store, lambda tx: tx.outbox.set_sent(mail.id, NOW))
         assert not await read(store, lambda tx: tx.outbox.has_due(NOW + 100 * HOUR))
-        count = lambda tx: tx.outbox.count_sent(MailKind.INVITE, "a@example.com", NOW - HOUR)  # noqa: E731
-        assert await read(store, count) == 1
-        assert await read(store, lambda tx: tx.outbox.count_sent(MailKind.INVITE, "a@example.com", NOW)) == 0
-        assert await read(store, lambda tx: tx.outbox.count_sent(MailKind.PASSWORD_RESET, "a@example.com", NOW)) == 0
+
+    @pytest.mark.parametrize(
+        ("other", "since", "count"),
+        [
+            ({}, NOW - HOUR, 1),
+            ({}, NOW, 0),
+            ({"kind": MailKind.PASSWORD_RESET}, NOW - HOUR, 0),
+            ({"recipient": "b@example.com"}, NOW - HOUR, 0),
+        ],
+    )
+    async def test_those_like_another_one_are_counted_since_a_moment(
+        self, store: Store, other: dict[str, Any], since: datetime, count: int
+    ):
+        await self.put(store)
+        mail = await self.claim(store, NOW)
+        assert mail is not None
+        assert await read(store, lambda tx: tx.outbox.count_like(mail, since)) == 0, "it is no other one"
+        another = replace(mail, id=mail.id + 1, **other)
+        await write(store, lambda tx: tx.outbox.set_sent(mail.id, NOW))
+        assert await read(store, lambda tx: tx.outbox.count_like(another, since)) == count
 
     async def test_a_mail_is_tried_again_when_it_was_told_to(self, store: Store):
         await self.put(store)

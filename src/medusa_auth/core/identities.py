@@ -171,7 +171,7 @@ class Identities:
             return _living(tx, token.user_id)
 
         user = await self._records.read(find)
-        return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",)), token.expires_at)
+        return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",), token.issued_at), token.expires_at)
 
     async def _prove_api_token(self, secret: str, now: datetime) -> _Known:
         def find(tx: Transaction) -> tuple[ApiToken, User]:

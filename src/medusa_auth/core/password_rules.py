@@ -45,8 +45,12 @@ class PasswordRules:
 
     def check_api_token(self, api_token: str) -> None:
         """Raises InvalidRequestError if an API token that somebody chose is guessed too easily; empty is none."""
-        if self.enforced and api_token and len(api_token) < MIN_API_TOKEN_LENGTH:
+        if not self.enforced or not api_token:
+            return
+        if len(api_token) < MIN_API_TOKEN_LENGTH:
             raise InvalidRequestError(f"api_token is too short: it needs at least {MIN_API_TOKEN_LENGTH} characters")
+        if len(api_token) <= MAX_PASSWORD_BYTES and f"\n{_folded(api_token)}\n" in _common():
+            raise InvalidRequestError("api_token is a common password, and guessed first")
 
     def _check(self, password: str, own: set[str]) -> None:
         if len(password) < self._min_length:

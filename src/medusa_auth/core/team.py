@@ -1,7 +1,7 @@
 """The people: who is asked for permission, what is hashed, and what is committed together.
 
-A permission is asked for twice: before a password is hashed, and within the transaction, for the role may have been
-taken meanwhile.
+A permission is asked for twice: before a password is hashed, and within the transaction, for meanwhile the role may
+have been taken, or the session ended.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from medusa_auth.core.passwords import Passwords
 from medusa_auth.core.permissions import Permission, Permissions
 from medusa_auth.core.users import UserChanges, Users, normalized_email
 from medusa_auth.errors import AuthenticationError, InvalidRequestError
-from medusa_auth.model import Identity, Invite, MailKind, Role, User, UserQuery
+from medusa_auth.model import Identity, Invite, MailKind, Method, Role, User, UserQuery
 from medusa_auth.store.base import Records, Transaction
 
 __all__ = ["NewUser", "Team"]
@@ -227,8 +227,21 @@ class Team:
 
 
 def _actor(tx: Transaction, identity: Identity) -> User:
-    """Who asks, as they are now. Raises AuthenticationError if they are no more."""
+    """Who asks, as they are now.
+
+    Raises AuthenticationError if they are no more, or if what they asked with has ended since.
+    """
     actor = tx.users.get(identity.user.id)
-    if actor is None:
+    if actor is None or not _is_still_good(tx, identity):
         raise AuthenticationError
     return actor
+
+
+def _is_still_good(tx: Transaction, identity: Identity) -> bool:
+    if identity.method is Method.SESSION:
+        return tx.sessions.get(identity.credential_id) is not None
+    if identity.method is Method.API_TOKEN:
+        return tx.api_tokens.get(identity.credential_id) is not None
+    not_before = tx.access_tokens.not_before(identity.user.id)
+    ended_with_others = not_before is not None and (identity.issued_at is None or identity.issued_at < not_before)
+    return not ended_with_others and not tx.access_tokens.is_revoked(identity.credential_id)

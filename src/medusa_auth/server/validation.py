@@ -52,6 +52,7 @@ _INHERITED_KEYS = frozenset(
         "toLocaleString",
     }
 )
+MAX_NAME_LENGTH = 255
 MAX_DEPTH = 100
 # What a store keeps and msgspec writes.
 MAX_INT = 2**63 - 1
@@ -185,6 +186,9 @@ def _text(name: str, value: Any) -> Iterator[str]:
         yield f"{name} must be a string"
     elif not _is_storable(value):
         yield f"{name} must be a text"
+    elif len(value) > MAX_NAME_LENGTH:
+        # Every list of users carries it.
+        yield f"{name} must be shorter than or equal to {MAX_NAME_LENGTH} characters"
 
 
 def _metadata(name: str, value: Any) -> Iterator[str]:

@@ -96,6 +96,8 @@ class AccessTokens(Protocol):
 
 
 class ApiTokens(Protocol):
+    def get(self, token_id: str) -> ApiToken | None: ...
+
     def get_by_hash(self, token_hash: str) -> ApiToken | None: ...
 
     def list(self) -> Sequence[ApiToken]:

@@ -29,6 +29,10 @@ class SqlApiTokens:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def get(self, token_id: str) -> ApiToken | None:
+        row = self._connection.execute(select(*_columns).where(_token.c.id == token_id)).first()
+        return None if row is None else ApiToken(*row)
+
     def get_by_hash(self, token_hash: str) -> ApiToken | None:
         row = self._connection.execute(select(*_columns).where(_token.c.token_hash == token_hash)).first()
         return None if row is None else ApiToken(*row)
