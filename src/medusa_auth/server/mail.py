@@ -36,7 +36,11 @@ _log = structlog.get_logger()
 # Not at once: who sees how long other requests take must not learn that a mail is being sent.
 LOOK_EVERY = 0.5  # seconds
 REST_AFTER_FAILURE = 5.0
-SMTP_SECONDS = 20.0
+SMTP_SECONDS = 20.0  # for each answer of a mail server
+# For a whole mail; with one more answer, less than it is claimed for: else another sender would send it, too.
+MAIL_SECONDS = 80.0
+# Lines may be as long as RFC 5322 (2.1.1) allows: a link stays whole, also for who reads a mail's source.
+_WHOLE_LINES = SMTP.clone(max_line_length=998)
 SUBJECTS: Mapping[MailKind, str] = {
     MailKind.INVITE: "You are invited to the store's admin",
     MailKind.PASSWORD_RESET: "Set a new password",
@@ -88,7 +92,8 @@ class SmtpTransport:
         }
 
     async def send(self, message: EmailMessage, name: str) -> None:  # noqa: ARG002 - a folder's
-        await aiosmtplib.send(message, **self._options)
+        async with asyncio.timeout(MAIL_SECONDS):
+            await aiosmtplib.send(message, **self._options)
 
 
 class Postman:
@@ -104,9 +109,9 @@ class Postman:
     def message(self, letter: Letter) -> EmailMessage:
         """The mail to `letter`'s recipient."""
         mail = letter.mail
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_WHOLE_LINES)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=mail.recipient)
+        message["To"] = _address(mail.recipient)
         message["Subject"] = SUBJECTS[mail.kind]
         message["Date"] = format_datetime(mail.created_at)
         # The same at every try, so that a mail server that has it already can tell.
@@ -187,6 +192,14 @@ class Mailer:
         await self._records.write(lambda tx: self._outbox.sent(tx, mail, self._clock()))
         _log.info("mail sent", mail=mail.id, kind=mail.kind.value)
         return True
+
+
+def _address(email: str) -> Address:
+    if email.isascii():
+        return Address(addr_spec=email)
+    # Python takes other letters (RFC 6532) in the parts only.
+    local, _, domain = email.rpartition("@")
+    return Address(username=local, domain=domain)
 
 
 def _name(mail: Mail) -> str:
