@@ -38,9 +38,9 @@ class Site:
         assert answer.status_code == 200
         return email, self._link(email, INVITED)
 
-    def reset(self) -> tuple[str, str]:
+    def reset(self, email: str | None = None) -> tuple[str, str]:
         """The address of a new user who has `PASSWORD`, and the link in the mail."""
-        email = f"user{next(_numbers)}@shop.example"
+        email = email or f"user{next(_numbers)}@shop.example"
         new = {"email": email, "password": PASSWORD, "role": "member"}
         assert self.server.sign_in().post("/admin/users", json=new).status_code == 200
         assert self.server.client().post("/admin/users/password-token", json={"email": email}).status_code == 204

@@ -32,7 +32,10 @@ OK = "250 OK"
 
 @dataclass
 class MailServer:
-    """`answers` are given to the recipients of the next mails, one each; after them, all are `otherwise`."""
+    """`answers` are given to the recipients of the next mails, one each; after them, all are `otherwise`.
+
+    What is in `received` was read to its end, whatever was answered then.
+    """
 
     port: int
     received: list[EmailMessage] = field(default_factory=list)
@@ -40,6 +43,7 @@ class MailServer:
     logins: list[tuple[str, str]] = field(default_factory=list)
     refused: int = 0
     answers: list[str] = field(default_factory=list)
+    answers_to_data: list[str] = field(default_factory=list)
     seconds_of_an_answer: float = 0.0
     otherwise: str = OK
 
@@ -75,7 +79,7 @@ class MailServer:
         assert isinstance(content, bytes)
         self.envelopes.append(envelope)
         self.received.append(parsed(content))
-        return OK
+        return self.answers_to_data.pop(0) if self.answers_to_data else OK
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
