@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver import Chrome
 from tests.console.site import WIDTH, Site, log_of
+from tests.mail.conftest import impatient_sender
 from tests.server.conftest import Start, password_hash, shared_start
 from tests.services.chromium import chromium
 from tests.services.mail_server import mail_server
 from tests.services.process import free_port
 
-__all__ = ["password_hash", "shared_start"]
+__all__ = ["impatient_sender", "password_hash", "shared_start"]
 
 
 @pytest.fixture(scope="session")
