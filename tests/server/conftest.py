@@ -27,13 +27,13 @@ def starting(folder: Path, password_hash: str) -> Iterator[Start]:
     """Starts servers on one data folder; the settings are given as environment variables."""
     with contextlib.ExitStack() as stack:
 
-        def start(**environ: str) -> Running:
+        def start(port: int = 0, **environ: str) -> Running:
             clock = Clock()
             settings = from_env(environ, data_dir=folder)
             parts = Parts.of(settings, clock=clock)
             stack.callback(parts.close)
             user = admin(parts, password_hash)
-            url = stack.enter_context(serving(create_app(settings, clock=clock)))
+            url = stack.enter_context(serving(create_app(settings, clock=clock), port))
             return Running(url, parts, clock, user, clients=stack)
 
         yield start

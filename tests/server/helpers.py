@@ -96,8 +96,8 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """`app` on a free port of the loopback, in a thread, with uvicorn set as `medusa-auth serve` sets it."""
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """`app` on the loopback, in a thread, with uvicorn set as `medusa-auth serve` sets it. 0: a free port."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -110,7 +110,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

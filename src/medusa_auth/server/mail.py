@@ -39,7 +39,11 @@ LOOK_EVERY = 0.5  # seconds
 REST_AFTER_FAILURE = 5.0
 # Other processes find their turn to write by looking again and again: they must not find it taken each time.
 REST_AFTER_CROSSING_OUT = 0.05
-SMTP_SECONDS = 20.0
+SMTP_SECONDS = 20.0  # for each answer of a mail server
+# For a whole mail; with one more answer, less than it is claimed for: else another sender would send it, too.
+MAIL_SECONDS = 80.0
+# Lines may be as long as RFC 5322 (2.1.1) allows: a link stays whole, also for who reads a mail's source.
+_WHOLE_LINES = SMTP.clone(max_line_length=998)
 SUBJECTS: Mapping[MailKind, str] = {
     MailKind.INVITE: "You are invited to the store's admin",
     MailKind.PASSWORD_RESET: "Set a new password",
@@ -91,7 +95,8 @@ class SmtpTransport:
         }
 
     async def send(self, message: EmailMessage, name: str) -> None:  # noqa: ARG002 - a folder's
-        await aiosmtplib.send(message, **self._options)
+        async with asyncio.timeout(MAIL_SECONDS):
+            await aiosmtplib.send(message, **self._options)
 
 
 class Postman:
@@ -107,7 +112,7 @@ class Postman:
     def message(self, letter: Letter) -> EmailMessage:
         """The mail to `letter`'s recipient."""
         mail = letter.mail
-        message = EmailMessage(policy=SMTP)
+        message = EmailMessage(policy=_WHOLE_LINES)
         message["From"] = self._sender
         message["To"] = _address(mail.recipient)
         message["Subject"] = SUBJECTS[mail.kind]

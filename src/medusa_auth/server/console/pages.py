@@ -29,7 +29,7 @@ PAGE_POLICY = (
 )
 HTML = "text/html; charset=utf-8"
 ASSETS = {"console.css": "text/css; charset=utf-8", "link.js": "text/javascript; charset=utf-8"}
-_OVER = "This link is over: it was used already, or it is too old."
+_OVER = "This link is over: it was used already, it is too old, or a newer one was sent. Ask for a new one."
 
 Done = Callable[[Mapping[str, str]], Awaitable[str]]
 """Does what a form asks for, and says in a sentence what was done."""
@@ -80,7 +80,11 @@ class ConsolePages:
     def _form(self, page: str, form: Mapping[str, str], error: AnswerError | None = None) -> Response:
         shown = {"token": "", "first_name": "", "last_name": ""} | {k: v for k, v in form.items() if k != "password"}
         message = None if error is None else _in_words(error)
-        values = {"form": shown, "error": message, "min_length": self._min_length}
+        wrong = "token" if message == _OVER else "password" if message and "password" in message else None
+        if wrong == "token":
+            # There is room for another link.
+            shown["token"] = ""
+        values = {"form": shown, "error": message, "wrong": wrong, "min_length": self._min_length}
         return self._page(page, values, 200 if error is None else error.status)
 
     def _page(self, template: str, values: Mapping[str, Any], status: int) -> Response:

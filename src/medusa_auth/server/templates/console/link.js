@@ -2,6 +2,9 @@
 // is pasted by hand.
 "use strict";
 
+// Another link that is opened in this tab changes nothing but the fragment, which would load nothing.
+addEventListener("hashchange", () => location.replace(`${location.pathname}?${location.hash}`));
+
 const field = document.getElementById("token");
 if (field) {
   const token = new URLSearchParams(location.hash.slice(1)).get("token") || field.value;
@@ -15,12 +18,14 @@ if (field) {
   const password = document.getElementById("password");
   const show = document.getElementById("show");
   show.hidden = false;
-  show.addEventListener("click", () => {
-    const shown = password.type === "password";
+  const reveal = (shown) => {
     password.type = shown ? "text" : "password";
     show.setAttribute("aria-pressed", String(shown));
     show.textContent = shown ? "Hide" : "Show";
-  });
+  };
+  show.addEventListener("click", () => reveal(password.type === "password"));
+  // What is sent as text, browsers keep to suggest it later.
+  password.form.addEventListener("submit", () => reveal(false));
 }
 
 // Whose password it is, for people and for password managers. What counts is what the server reads in the token.

@@ -1,0 +1,147 @@
+"""A mail server for tests, over real SMTP: it keeps what it is given, or does not take it, as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTPUTF8
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tests.services.process import free_port
+
+PATIENCE = 15.0
+PAUSE = 0.02
+OK = "250 OK"
+
+
+@dataclass
+class MailServer:
+    """`answers` are given to the recipients of the next mails, one each; after them, all are `otherwise`.
+
+    What is in `received` was read to its end, whatever was answered then.
+    """
+
+    port: int
+    received: list[EmailMessage] = field(default_factory=list)
+    envelopes: list[Envelope] = field(default_factory=list)
+    logins: list[tuple[str, str]] = field(default_factory=list)
+    refused: int = 0
+    answers: list[str] = field(default_factory=list)
+    answers_to_data: list[str] = field(default_factory=list)
+    seconds_of_an_answer: float = 0.0
+    otherwise: str = OK
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def wait_for(self, count: int) -> list[EmailMessage]:
+        """All mails, as soon as there are `count`."""
+        wait_for(lambda: len(self.received) >= count)
+        return list(self.received)
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        await asyncio.sleep(self.seconds_of_an_answer)
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        await asyncio.sleep(self.seconds_of_an_answer)
+        answer = self.answers.pop(0) if self.answers else self.otherwise
+        if answer == OK:
+            envelope.rcpt_tos.append(address)
+        else:
+            self.refused += 1
+        return answer
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.envelopes.append(envelope)
+        self.received.append(parsed(content))
+        return self.answers_to_data.pop(0) if self.answers_to_data else OK
+
+    def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.logins.append((data.login.decode(), data.password.decode()))
+        return AuthResult(success=True)
+
+
+@contextmanager
+def mail_server(
+    server: MailServer | None = None, *, tls: ssl.SSLContext | None = None, **smtp: Any
+) -> Iterator[MailServer]:
+    """Runs `server` (default: a new one on a free port) in a thread; `tls` is for TLS from the start."""
+    server = server or MailServer(free_port())
+    options: dict[str, Any] = {"enable_SMTPUTF8": True, "authenticator": server.authenticate} | smtp
+    controller = Controller(server, "127.0.0.1", server.port, ssl_context=tls, **options)
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """The port of a server that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def parsed(content: bytes) -> EmailMessage:
+    """A mail, read as a mail program reads it."""
+    return message_from_bytes(content, policy=SMTPUTF8)
+
+
+def wait_for(ready: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Comes back when `ready` says so; fails after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while not ready():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(PAUSE)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's TLS with a certificate for 127.0.0.1 that nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "mail-server.pem"
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(pem))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
