@@ -96,9 +96,9 @@ def test_what_is_no_duration_is_refused(value: str):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("DATABASE_URL", "postgres://u:p@h/db", "PostgreSQL is not supported yet"),
-        ("DATABASE_URL", "sqlite://relative.db", "sqlite:/// and the path of a file is needed"),
-        ("DATABASE_URL", "/var/lib/x.db", "sqlite:/// and the path of a file is needed"),
+        ("DATABASE_URL", "postgres:///db", "sqlite:/// and the path of a file"),
+        ("DATABASE_URL", "sqlite://relative.db", "sqlite:/// and the path of a file"),
+        ("DATABASE_URL", "/var/lib/x.db", "sqlite:/// and the path of a file"),
         ("ADMIN_CORS", "*", "would let every site use the administrators' cookies"),
         ("ADMIN_CORS", "https://a.example/", "is not an origin such as https://admin.example.com"),
         ("ADMIN_CORS", "https://a.example/path", "is not an origin such as https://admin.example.com"),

@@ -124,10 +124,10 @@ def _networks(value: str) -> tuple[Network, ...]:
 
 
 def _database_url(value: str) -> str:
-    if value.startswith(("postgres:", "postgresql:", "postgresql+")):
-        raise ValueError("PostgreSQL is not supported yet; leave it unset for SQLite in the data folder")
+    if re.match(r"postgres(ql)?://[^/]", value):
+        return value
     if not re.match(r"sqlite:///.", value) or value == "sqlite:///:memory:":
-        raise ValueError("sqlite:/// and the path of a file is needed")
+        raise ValueError("sqlite:/// and the path of a file, or postgresql://user:password@host/database is needed")
     return value
 
 
@@ -183,7 +183,9 @@ class Settings:
         "DATABASE_URL",
         _database_url,
         "",
-        "Where records are kept. Unset: `sqlite:///` and `medusa-auth.db` in the data folder.",
+        "Where records are kept: `postgresql://user:password@host/database` or `sqlite:///path`. Unset: "
+        "`medusa-auth.db` in the data folder.",
+        secret=True,
     )
     redis_url: str = _setting("REDIS_URL", _text, "", "Not used yet: sessions are kept in the database.", secret=True)
     jwt_secrets: tuple[str, ...] = _setting(

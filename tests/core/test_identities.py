@@ -51,6 +51,8 @@ class CountingRecords:
 class Deaf:
     """Changes that cannot be heard."""
 
+    delay = 0.0
+
     def poll(self) -> Collection[str] | None:
         raise UnavailableError
 

@@ -46,6 +46,8 @@ anyio.run(main)
 class Moody:
     """Changes that are heard, or not, or of which some were missed, which is told once."""
 
+    delay = 0.0
+
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self.heard = True

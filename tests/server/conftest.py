@@ -23,13 +23,13 @@ def password_hash() -> str:
 
 
 @contextlib.contextmanager
-def starting(folder: Path, password_hash: str) -> Iterator[Start]:
-    """Starts servers on one data folder; the settings are given as environment variables."""
+def starting(folder: Path, password_hash: str, database: dict[str, str]) -> Iterator[Start]:
+    """Starts servers on one data folder and database; the settings are given as environment variables."""
     with contextlib.ExitStack() as stack:
 
         def start(port: int = 0, **environ: str) -> Running:
             clock = Clock()
-            settings = from_env(environ, data_dir=folder)
+            settings = from_env(database | environ, data_dir=folder)
             parts = Parts.of(settings, clock=clock)
             stack.callback(parts.close)
             user = admin(parts, password_hash)
@@ -39,9 +39,29 @@ def starting(folder: Path, password_hash: str) -> Iterator[Start]:
         yield start
 
 
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The servers of this folder are tested on each; those of other folders on SQLite alone."""
+    return _settings(request)
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def shared_database(request: pytest.FixtureRequest) -> dict[str, str]:
+    return _settings(request)
+
+
+def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "sqlite":
+        return {}
+    return {"DATABASE_URL": request.getfixturevalue("new_postgresql")()}
+
+
 @pytest.fixture
-def start(tmp_path: Path, password_hash: str) -> Iterator[Start]:
-    with starting(tmp_path / "data", password_hash) as start:
+def start(tmp_path: Path, password_hash: str, database: dict[str, str]) -> Iterator[Start]:
+    with starting(tmp_path / "data", password_hash, database) as start:
         yield start
 
 
@@ -51,9 +71,11 @@ def server(start: Start) -> Running:
 
 
 @pytest.fixture(scope="module")
-def shared_start(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[Start]:
+def shared_start(
+    tmp_path_factory: pytest.TempPathFactory, password_hash: str, shared_database: dict[str, str]
+) -> Iterator[Start]:
     """For tests that neither move the clock nor change a user: a start costs a third of a second."""
-    with starting(tmp_path_factory.mktemp("server") / "data", password_hash) as start:
+    with starting(tmp_path_factory.mktemp("server") / "data", password_hash, shared_database) as start:
         yield start
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 
 import anyio
 import httpx2
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -21,6 +23,9 @@ from medusa_auth.server.http import BoundedHttpProtocol
 from medusa_auth.store.base import Transaction
 
 T = TypeVar("T")
+
+# For tests that look into the file, or hold its lock.
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery staple"
@@ -67,7 +72,11 @@ class Running:
         return self.write(lambda tx: self.parts.api_tokens.issue(tx, self.user, "test", self.clock()))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        return run(lambda: self.parts.records.write(work))
+        result = run(lambda: self.parts.records.write(work))
+        if self.parts.settings.database_url.startswith("postgres"):
+            # The server hears of it within milliseconds; it is another process's commit to it.
+            time.sleep(0.2)
+        return result
 
     def get(self, **headers: str) -> httpx2.Response:
         return httpx2.get(f"{self.url}/admin/auth", headers=headers)

@@ -5,7 +5,7 @@ import sqlite3
 import time
 
 import pytest
-from tests.server.helpers import LOGIN, Running
+from tests.server.helpers import LOGIN, Running, on_sqlite
 
 from medusa_auth.core.sessions import Sessions
 
@@ -22,6 +22,7 @@ def test_logins_past_the_queue_are_refused_at_once(start):
     assert client.post("/admin/auth", json=LOGIN).status_code == 200
 
 
+@on_sqlite
 def test_while_another_process_holds_the_database_writes_are_503_and_checks_go_on(server: Running):
     client = server.sign_in()
     connection = sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db", isolation_level=None)
@@ -42,6 +43,7 @@ def test_while_another_process_holds_the_database_writes_are_503_and_checks_go_o
     assert client.delete("/admin/auth").status_code == 200
 
 
+@on_sqlite
 def test_without_its_tables_the_server_is_alive_and_not_ready(server: Running):
     client = server.sign_in()
     with sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db") as connection:

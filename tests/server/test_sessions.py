@@ -4,7 +4,7 @@ import re
 import sqlite3
 
 import pytest
-from tests.server.helpers import EMAIL, LOGIN, PASSWORD, Running
+from tests.server.helpers import EMAIL, LOGIN, PASSWORD, Running, on_sqlite
 
 
 def test_a_login_answers_the_user_in_medusas_shape(server: Running):
@@ -89,6 +89,7 @@ def test_a_session_ends_after_an_hour_without_use(server: Running):
     assert server.get(**cookie).status_code == 401
 
 
+@on_sqlite
 def test_the_last_use_is_written_at_most_once_a_minute(server: Running):
     client = server.sign_in()
     for seconds, seen in ((30, 0), (29, 0), (1, 60), (59, 60), (1, 120)):
@@ -98,6 +99,7 @@ def test_the_last_use_is_written_at_most_once_a_minute(server: Running):
 
 
 @pytest.mark.asvs("7.6.2")
+@on_sqlite
 def test_anonymous_requests_leave_no_record_and_get_no_cookie(server: Running):
     for path in ("/health", "/admin/auth", "/admin/nope", "/nope"):
         assert "set-cookie" not in server.client().get(path).headers
@@ -105,6 +107,7 @@ def test_anonymous_requests_leave_no_record_and_get_no_cookie(server: Running):
     assert _rows(server, "SELECT count(*) FROM auth_session") == [(0,)]
 
 
+@on_sqlite
 def test_only_the_hash_of_the_session_id_is_on_the_disk(server: Running):
     session_id = server.sign_in().cookies["connect.sid"].removeprefix("s%3A")[:32]
     stored = b"".join(path.read_bytes() for path in server.parts.settings.data_dir.iterdir() if path.is_file())

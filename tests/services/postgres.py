@@ -32,10 +32,11 @@ class PostgresCluster:
         """The address of `database`, with the superuser's name and password."""
         return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, name: str) -> str:
-        """Makes an empty database and says its address."""
+    def create_database(self, name: str, *, template: str = "template1") -> str:
+        """Makes a database, empty or a copy of another one, and says its address."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(statement)
         return self.url(name)
 
 

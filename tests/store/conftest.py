@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medusa_auth.store.base import Changes, Records
-from medusa_auth.store.sql.changes import SqliteChanges
+from medusa_auth.store.sql.listen import listen as listen_to
 from medusa_auth.store.sql.migrate import migrate
 from medusa_auth.store.sql.records import SqlRecords
 
@@ -26,15 +26,8 @@ def url(tmp_path: Path) -> str:
     return url
 
 
-def open_sqlite(folder: Path) -> tuple[Records, Callable[[], Changes]]:
-    """A new store, and what opens another ear to it."""
-    url = f"sqlite:///{folder / 'test.db'}"
-    migrate(url)
-    return SqlRecords(url), lambda: SqliteChanges(url)
-
-
 # What every store keeps to is asked of each of these.
-STORES = {"sqlite": open_sqlite}
+STORES = ("sqlite", "postgresql")
 
 
 @dataclass
@@ -46,12 +39,17 @@ class Store:
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """One of the stores, new and empty; who listens to it is closed with it."""
-    records, open_changes = STORES[request.param](tmp_path)
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'test.db'}"
+        migrate(url)
+    else:
+        url = request.getfixturevalue("new_postgresql")()
+    records = SqlRecords(url)
     with ExitStack() as stack:
         stack.callback(records.close)
 
         def listen() -> Changes:
-            changes = open_changes()
+            changes = listen_to(url)
             stack.callback(changes.close)
             return changes
 

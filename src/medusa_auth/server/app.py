@@ -43,7 +43,7 @@ from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Settings, from_env
-from medusa_auth.store.sql.changes import SqliteChanges
+from medusa_auth.store.sql.listen import listen
 from medusa_auth.store.sql.migrate import migrate
 from medusa_auth.store.sql.records import SqlRecords
 
@@ -139,7 +139,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     Raises SettingsError, and UnavailableError if the database cannot be read.
     """
     parts = Parts.of(settings, clock=clock, random=random)
-    changes = SqliteChanges(settings.database_url)
+    changes = listen(settings.database_url, parts.records)
     cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
     identities = Identities(
         cookie.read,

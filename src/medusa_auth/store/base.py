@@ -211,13 +211,19 @@ class Records(Protocol):
 
 
 class Changes(Protocol):
-    """Hears of every commit that announced something, whoever made it."""
+    """Hears of every commit that announced something, whoever made it.
+
+    `delay` is in seconds: 0 on SQLite, 0.6 on PostgreSQL, where it is usually a few milliseconds.
+    """
+
+    delay: float
 
     def poll(self) -> Collection[str] | None:
         """The users who were announced since the last call. None: some may have been missed, forget everybody.
 
-        Every announcement whose commit was acknowledged before the call is in the answer of this or an earlier call.
-        Raises UnavailableError if it cannot hear: then nothing that is cached may be believed.
+        An announcement is in the answer of the first call that comes `delay` or more after its commit was acknowledged,
+        or of an earlier one; of this process's own commits, of the first call at all. Raises UnavailableError if that
+        cannot be promised: then nothing that is cached may be believed.
         """
 
     def close(self) -> None: ...

@@ -21,6 +21,8 @@ BUSY_SECONDS = 0.1
 class SqliteChanges:
     """Hears of what is announced in the SQLite file of `url` from now on."""
 
+    delay = 0.0
+
     def __init__(self, url: str) -> None:
         try:
             self._connection = sqlite3.connect(

@@ -9,22 +9,30 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from medusa_auth.errors import SettingsError
+from medusa_auth.store.sql.engines import is_postgresql, sqlalchemy_url
 
 __all__ = ["HEAD", "migrate"]
 
 # The newest migration. Kept here so that a start that has nothing to migrate need not load Alembic, which takes longer
 # than the rest of the start.
 HEAD = "0002"
+# Any number, the same for all: who migrates a PostgreSQL database holds it.
+ADVISORY_LOCK = 0x6D656475
 
 
 def migrate(url: str) -> None:
     """Make the SQLite file of `url` (mode 0600) if it is missing, and its schema if it is not the newest.
 
-    Safe to run twice, and by two processes at once. Raises SettingsError if the file cannot be used.
+    On PostgreSQL the database has to be there. Safe to run twice, and by two processes or machines at once. Raises
+    SettingsError if the database cannot be used.
     """
+    if is_postgresql(url):
+        _migrate_postgresql(url)
+        return
     path = Path(make_url(url).database or "")
     try:
         # The lock has a file of its own: SQLite's own locks must not be touched by anybody else.
@@ -50,6 +58,45 @@ def _make(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
+def _migrate_postgresql(url: str) -> None:
+    # Here and not above: an extra, as Alembic is late.
+    from sqlalchemy import create_engine, text  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    try:
+        with engine.begin() as connection:
+            # Until the commit.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            known = connection.execute(text("SELECT to_regclass('auth_schema_version')")).scalar()
+            version = (
+                connection.execute(text("SELECT version_num FROM auth_schema_version")).scalar() if known else None
+            )
+            if version != HEAD:
+                _run_migrations(connection)
+    except SQLAlchemyError as error:
+        # The driver's sentence names host and user, and never a password.
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise SettingsError(f"The database cannot be used: {reason}.") from None
+    finally:
+        engine.dispose()
+
+
+def _run_migrations(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
+
+
 def _version(path: Path) -> str | None:
     with closing(sqlite3.connect(path)) as connection:
         known = connection.execute("SELECT name FROM sqlite_master WHERE name = 'auth_schema_version'").fetchone()
@@ -59,25 +106,17 @@ def _version(path: Path) -> str | None:
 
 def _upgrade(url: str) -> None:
     # Here and not above: see HEAD.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy import create_engine, event  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     engine = create_engine(url, poolclass=NullPool)
     # The driver would commit each CREATE TABLE by itself: all of it is made, or nothing.
     event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except CommandError as error:
-        raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
+            _run_migrations(connection)
     except SQLAlchemyError as error:
         raise SettingsError(f"The database {make_url(url).database} cannot be used: {error}.") from None
     finally:

@@ -1,19 +1,17 @@
-"""`Records` on SQLAlchemy Core.
-
-SQLite runs in WAL mode: readers never wait, writers take turns, and a commit is on the disk when it returns
-(synchronous=FULL). A store that does not answer within a second raises `UnavailableError`.
-"""
+"""`Records` on SQLAlchemy Core. A store that does not answer within a second raises `UnavailableError`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import random
+import time
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from medusa_auth.errors import UnavailableError
@@ -21,25 +19,28 @@ from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
+from medusa_auth.store.sql.engines import open_database
 from medusa_auth.store.sql.invites import SqlInvites
 from medusa_auth.store.sql.outbox import SqlOutbox
 from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 
-__all__ = ["SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
-# Waiting for a turn in this process, and for the writers of others: together no more than a second.
+# Waiting for a turn in this process, and then for the work: together about a second.
 TURN_SECONDS = 0.5
-BUSY_SECONDS = 0.4
-READERS = 4
+WORK_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 1
 # Workers read an announcement at their next check. One that slept longer finds a gap and forgets everybody.
 ANNOUNCED_FOR = timedelta(hours=1)
-
-_WRITES = "medusa_auth_writes"
+# PostgreSQL's channel for announcements.
+CHANNEL = "medusa_auth_changes"
+# PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
+IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
+TRIES = 12
 
 
 class SqlTransaction:
@@ -47,6 +48,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.announced: set[str] = set()
         self.users = SqlUsers(connection)
         self.sessions = SqlSessions(connection)
         self.access_tokens = SqlAccessTokens(connection)
@@ -56,32 +58,39 @@ class SqlTransaction:
         self.outbox = SqlOutbox(connection)
 
     def announce(self, user_id: str, now: datetime) -> None:
+        self.announced.add(user_id)
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(select(func.pg_notify(CHANNEL, user_id)))
+            return
         self._connection.execute(delete(tables.change).where(tables.change.c.at < now - ANNOUNCED_FOR))
         self._connection.execute(insert(tables.change).values(user_id=user_id, at=now))
 
 
 class SqlRecords:
-    """`store.base.Records` on the SQLite file of `url` (`sqlite:///path`)."""
+    """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _sqlite_engine(url)
-        self._threads = ThreadPoolExecutor(READERS + 1, thread_name_prefix="records")
-        self._readers = asyncio.Semaphore(READERS)
-        # One writer at a time: SQLite's own wait is a poll, and unfair. Writers of other processes are left to it.
-        self._writer = asyncio.Semaphore(1)
+        self._database = open_database(url)
+        # Told who was announced, when the commit is done.
+        self.when_announced: Callable[[Collection[str]], None] | None = None
+        self._threads = ThreadPoolExecutor(
+            self._database.readers + self._database.writers, thread_name_prefix="records"
+        )
+        self._readers = asyncio.Semaphore(self._database.readers)
+        self._writers = asyncio.Semaphore(self._database.writers)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._in_turn(self._readers, work, writes=False)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_turn(self._writer, work, writes=True)
+        return await self._in_turn(self._writers, work, writes=True)
 
     async def ping(self) -> None:
         await self.read(lambda tx: tx.users.get(""))
 
     def close(self) -> None:
         self._threads.shutdown(wait=True)
-        self._engine.dispose()
+        self._database.engine.dispose()
 
     async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[Transaction], T], *, writes: bool) -> T:
         try:
@@ -89,34 +98,39 @@ class SqlRecords:
                 await turn.acquire()
         except TimeoutError:
             raise _unavailable() from None
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._transaction, work, writes)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, writes)
         # The turn ends with the work, also if whoever waited for it has gone away.
-        future.add_done_callback(lambda _: turn.release())
-        return await asyncio.shield(future)
+        future.add_done_callback(lambda done: _end(turn, done))
+        try:
+            async with asyncio.timeout(WORK_SECONDS):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            # It may still be done: who asks again is told the same.
+            raise _unavailable() from None
 
-    def _transaction(self, work: Callable[[Transaction], T], writes: bool) -> T:  # noqa: FBT001 - called by an executor
-        with _failures(), self._engine.connect() as connection:
-            connection.execution_options(**{_WRITES: writes})
-            with connection.begin():
-                return work(SqlTransaction(connection))
+    def _repeated(self, work: Callable[[Transaction], T], writes: bool) -> T:  # noqa: FBT001 - called by an executor
+        until = time.monotonic() + WORK_SECONDS
+        for attempt in range(TRIES):
+            try:
+                return self._transaction(work, writes=writes)
+            except _InTheWayError:
+                if time.monotonic() > until:
+                    break
+                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
+        raise _unavailable()
+
+    def _transaction(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
+        with _failures():
+            with self._database.connect(writes=writes) as connection, connection.begin():
+                tx = SqlTransaction(connection)
+                result = work(tx)
+            if tx.announced and self.when_announced is not None:
+                self.when_announced(tx.announced)
+            return result
 
 
-def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=READERS + 1, max_overflow=0)
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:
-        # Transactions are begun below, not by the driver, which would begin them late and without a lock.
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+class _InTheWayError(Exception):
+    """Another transaction was: this one is undone, and can be done again."""
 
 
 @contextmanager
@@ -124,10 +138,21 @@ def _failures() -> Iterator[None]:
     """What the database cannot do becomes `UnavailableError`; what we asked wrongly stays what it is."""
     try:
         yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, OSError):
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in IN_THE_WAY:
+            raise _InTheWayError from None
+        if isinstance(error, IntegrityError):
+            raise
         raise _unavailable() from None
+    except OSError:
+        raise _unavailable() from None
+
+
+def _end(turn: asyncio.Semaphore, done: asyncio.Future[T]) -> None:
+    turn.release()
+    if not done.cancelled():
+        # Looked at here, for whoever waited may have gone away.
+        done.exception()
 
 
 def _unavailable() -> UnavailableError:

@@ -77,10 +77,15 @@ class SqlUsers:
         self._connection = connection
 
     def get(self, user_id: str) -> User | None:
+        if "\0" in user_id:
+            # No id has it, and PostgreSQL does not even compare with it.
+            return None
         row = self._connection.execute(select(*_columns).where(_user.c.id == user_id, _living)).first()
         return None if row is None else _read(row)
 
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
+        if "\0" in email:
+            return None
         row = self._connection.execute(_BY_EMAIL, {"email": email}).first()
         return None if row is None else (_read(row), row.password_hash)
 
@@ -96,7 +101,12 @@ class SqlUsers:
         conditions = _conditions(query)
         count = self._connection.execute(select(func.count()).select_from(_user).where(*conditions)).scalar_one()
         order = _user.c[query.order_by]
-        ordered = (order.desc(), _user.c.id.desc()) if query.descending else (order, _user.c.id)
+        # Where a value is missing the databases differ; Medusa's is PostgreSQL.
+        ordered = (
+            (order.desc().nulls_first(), _user.c.id.desc())
+            if query.descending
+            else (order.asc().nulls_last(), _user.c.id)
+        )
         # SQLite has no OFFSET without a LIMIT.
         rows = select(*_columns).where(*conditions).order_by(*ordered).limit(query.limit or count).offset(query.offset)
         return [_read(row) for row in self._connection.execute(rows)], count

@@ -1,0 +1,116 @@
+"""SQLite and PostgreSQL: how each is connected to, and what a transaction is on it.
+
+On both a write behaves as if it were alone. On SQLite it is (BEGIN IMMEDIATE); on PostgreSQL it is SERIALIZABLE, and
+repeated when another one was in its way. A read sees one moment, and a commit is on the disk when it returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from medusa_auth.errors import SettingsError
+
+__all__ = ["Database", "is_postgresql", "open_database", "psycopg_url", "sqlalchemy_url"]
+
+READERS = 4
+# SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
+SQLITE_WRITERS = 1
+POSTGRESQL_WRITERS = 4
+BUSY_SECONDS = 0.4
+# What a server that is there but does not answer may take, in milliseconds.
+STATEMENT_TIMEOUT = 900
+TCP_USER_TIMEOUT = 1500
+
+_WRITES = "medusa_auth_writes"
+_POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
+
+
+@dataclass(frozen=True)
+class Database:
+    """An engine, and how many may read and write with it at once."""
+
+    engine: Engine
+    writers: int
+    readers: int = READERS
+
+    def connect(self, *, writes: bool) -> Connection:
+        """A connection whose next transaction reads, or writes."""
+        if self.engine.dialect.name == "sqlite":
+            return self.engine.connect().execution_options(**{_WRITES: writes})
+        if writes:
+            return self.engine.connect().execution_options(isolation_level="SERIALIZABLE")
+        return self.engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def is_postgresql(url: str) -> bool:
+    return url.startswith(_POSTGRESQL)
+
+
+def sqlalchemy_url(url: str) -> URL:
+    """`url` with the driver that we use. Raises SettingsError if it is not installed."""
+    if not is_postgresql(url):
+        return make_url(url)
+    try:
+        import psycopg  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise SettingsError("PostgreSQL needs its driver: pip install 'medusa-auth[postgresql]'.") from None
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def psycopg_url(url: str) -> str:
+    """`url` as libpq reads it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def open_database(url: str) -> Database:
+    """Nothing is connected to yet."""
+    return _postgresql(url) if is_postgresql(url) else _sqlite(url)
+
+
+def _postgresql(url: str) -> Database:
+    engine = create_engine(
+        sqlalchemy_url(url),
+        pool_size=READERS + POSTGRESQL_WRITERS,
+        max_overflow=0,
+        # Younger than most firewalls' patience.
+        pool_recycle=300,
+        connect_args={
+            "connect_timeout": 2,
+            "tcp_user_timeout": TCP_USER_TIMEOUT,
+            "application_name": "medusa-auth",
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout=5000",
+        },
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
+        # Here and not above: its driver is an extra.
+        from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
+
+        return PatientConnection.connect(*args, **options)
+
+    return Database(engine, POSTGRESQL_WRITERS)
+
+
+def _sqlite(url: str) -> Database:
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_SECONDS}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        # Transactions are begun below, not by the driver, which would begin them late and without a lock.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return Database(engine, SQLITE_WRITERS)

@@ -1,0 +1,110 @@
+"""`Changes` on PostgreSQL: LISTEN, on a connection of its own, which a thread reads.
+
+A notification is sent with its commit and arrives within milliseconds. That none is under way is known by asking the
+server something: its answer comes after whatever was committed before the question. So whoever listens knows up to
+which moment it has heard everything, and when that moment is too long ago, because the connection is lost, the process
+slept or the server does not answer, nothing that is cached may be believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import psycopg
+
+from medusa_auth.errors import UnavailableError
+from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
+from medusa_auth.store.sql.postgres_connections import PatientConnection
+from medusa_auth.store.sql.records import CHANNEL
+
+__all__ = ["PostgresChanges"]
+
+_log = logging.getLogger(__name__)
+
+# How often the server is asked, and how old its last answer may be: what is revoked is refused everywhere within this.
+ASK_EVERY = 0.2  # seconds
+HEARD_WITHIN = 0.6
+RECONNECT_AFTER = 0.2
+FIRST_ANSWER_SECONDS = 2.0
+
+
+class PostgresChanges:
+    """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands."""
+
+    delay = HEARD_WITHIN
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = psycopg_url(url)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._users: set[str] = set()
+        self._missed = False
+        self._heard_until = float("-inf")
+        self._closed = threading.Event()
+        self._first_answer = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
+        self._thread.start()
+        # A server that does not answer now is heard later; until then nothing is cached.
+        self._first_answer.wait(FIRST_ANSWER_SECONDS)
+
+    def poll(self) -> Collection[str] | None:
+        with self._lock:
+            if self._clock() > self._heard_until + HEARD_WITHIN:
+                raise UnavailableError("What was revoked cannot be heard right now.")
+            users, self._users = self._users, set()
+            missed, self._missed = self._missed, False
+        return None if missed else users
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(2 * RECONNECT_AFTER + TCP_USER_TIMEOUT / 1000)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._listen()
+            except (psycopg.Error, OSError) as error:
+                with self._lock:
+                    self._heard_until = float("-inf")
+                _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
+                self._closed.wait(RECONNECT_AFTER)
+
+    def _listen(self) -> None:
+        with PatientConnection.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=2,
+            application_name="medusa-auth changes",
+            tcp_user_timeout=TCP_USER_TIMEOUT,
+            options="-c statement_timeout=900",
+        ) as connection:
+            connection.add_notify_handler(self._heard)
+            connection.execute(f"LISTEN {CHANNEL}")
+            # What was announced since the last connection is not known.
+            with self._lock:
+                self._missed = self._first_answer.is_set()
+            arrival = select.poll()
+            arrival.register(connection.fileno(), select.POLLIN)
+            while not self._closed.is_set():
+                # With the answer come the notifications before it; then there is time until the next one.
+                self._ask(connection)
+                arrival.poll(ASK_EVERY * 1000)
+
+    def _ask(self, connection: PatientConnection) -> None:
+        asked_at = self._clock()
+        connection.execute("SELECT 1")
+        with self._lock:
+            self._heard_until = asked_at
+        self._first_answer.set()
+
+    def hear(self, users: Collection[str]) -> None:
+        """What this process announced itself, at once."""
+        with self._lock:
+            self._users.update(users)
+
+    def _heard(self, notify: psycopg.Notify) -> None:
+        self.hear([notify.payload])

@@ -1,0 +1,251 @@
+"""Two servers, as on two machines, on one PostgreSQL: what ends on one ends on the other, while both are hammered."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+
+import pytest
+from tests.faults.servers import COMMAND, PATIENCE, SECRETS, Headers, Server, Store, ask, at_once, serving, told, until
+
+from medusa_auth.core.users import UserChanges
+from medusa_auth.model import Role, User
+
+# What is promised; the measures are in what the tests print.
+REVOKED_WITHIN = 1.0
+IN_A_ROW = 20
+ROUNDS = 3
+NEW_PASSWORD = "seven purple lamps on a river"
+
+_numbers = itertools.count()
+Credentials = Mapping[str, Headers]
+Revoke = Callable[["Machines", User, Credentials], None]
+
+
+class Machines:
+    def __init__(self, store: Store, servers: Sequence[Server]) -> None:
+        self.store = store
+        self.servers = servers
+        self.first, self.second = servers
+        self.admin = store.bearer()
+
+    def user(self) -> User:
+        return self.store.user(f"user{next(_numbers)}@example.com")
+
+    def credentials(self, user: User, kinds: Sequence[str]) -> dict[str, Headers]:
+        """One of each kind, remembered by both."""
+        make = {
+            "cookie": self.store.cookie,
+            "access token": self.store.bearer,
+            "API token": lambda user: self.store.api_key(user)[0],
+        }
+        credentials: dict[str, Headers] = {kind: make[kind](user) for kind in kinds}
+        assert {server.get(each) for server in self.servers for each in credentials.values()} == {200}
+        return credentials
+
+    def command(self, *arguments: str, stdin: str = "") -> None:
+        """The command line, on a third machine."""
+        settings = self.store.parts.settings
+        environ = os.environ | SECRETS
+        environ |= {"DATABASE_URL": self.store.url, "MEDUSA_AUTH_DATA_DIR": str(settings.data_dir)}
+        subprocess.run([*COMMAND, *arguments], input=stdin.encode(), env=environ, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def machines(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(serving(tmp_path_factory.mktemp(name), store.url)) for name in ("first", "second")
+        ]
+        yield Machines(store, servers)
+
+
+def log_out(machines: Machines, _: User, credentials: Credentials) -> None:
+    together = {name: value for headers in credentials.values() for name, value in headers.items()}
+    assert machines.first.call("DELETE", "/admin/auth", together).status == 200
+
+
+def reset_password(machines: Machines, user: User, _: Credentials) -> None:
+    parts = machines.store.parts
+    token = machines.store.write(lambda tx: parts.resets.issue(tx, user, parts.clock()))
+    body = {"token": token, "password": NEW_PASSWORD}
+    assert machines.first.call("POST", "/admin/users/reset-password", None, body).status == 200
+
+
+def set_password(machines: Machines, user: User, _: Credentials) -> None:
+    machines.command("users", "set-password", "--email", user.email, "--password-stdin", stdin=NEW_PASSWORD)
+
+
+def delete(machines: Machines, user: User, _: Credentials) -> None:
+    assert machines.first.call("DELETE", f"/admin/users/{user.id}", machines.admin).status == 200
+
+
+def demote(machines: Machines, user: User, _: Credentials) -> None:
+    assert machines.first.call("POST", f"/admin/users/{user.id}", machines.admin, {"role": "member"}).status == 200
+
+
+def revoke_token(machines: Machines, user: User, _: Credentials) -> None:
+    parts = machines.store.parts
+    ((token_id,),) = machines.store.execute("SELECT id FROM auth_api_token WHERE user_id = %s", user.id)
+    assert machines.store.write(lambda tx: parts.api_tokens.revoke(tx, token_id, parts.clock()))
+
+
+CHECK = ("GET", "/admin/auth")
+# A write that only an admin may do, and that changes nothing.
+WRITE = ("DELETE", "/admin/invites/invite_none")
+ALL = ("cookie", "access token", "API token")
+REASONS = {
+    "logout": (log_out, ALL[:2], CHECK, 401),
+    "reset": (reset_password, ALL[:2], CHECK, 401),
+    "new password by the command line": (set_password, ALL[:2], CHECK, 401),
+    "deletion": (delete, ALL, CHECK, 401),
+    "demotion": (demote, ALL, WRITE, 403),
+    "revoked API token": (revoke_token, ALL[2:], CHECK, 401),
+}
+
+
+class Hammering:
+    """Threads that ask with the same credentials until each was refused many times in a row."""
+
+    def __init__(self, request: tuple[str, str], refused: int, threads: int) -> None:
+        self._request = request
+        self._refused = refused
+        self._begun = threading.Barrier(threads + 1)
+        self._acknowledged = threading.Event()
+
+    def work(self, server: Server, headers: Headers) -> float:
+        """The moment at which the last success was received."""
+        with closing(server.connect()) as connection:
+            assert ask(connection, *self._request, headers).status == 200
+            self._begun.wait(PATIENCE)
+            last, in_a_row, ends_at = time.monotonic(), 0, time.monotonic() + PATIENCE
+            while in_a_row < IN_A_ROW:
+                assert time.monotonic() < ends_at
+                status = ask(connection, *self._request, headers).status
+                assert status in {200, self._refused, 503}
+                in_a_row += status == self._refused and self._acknowledged.is_set()
+                if status == 200:
+                    last, in_a_row = time.monotonic(), 0
+        return last
+
+    def acknowledged_at(self, revoke: Callable[[], None]) -> float:
+        self._begun.wait(PATIENCE)
+        revoke()
+        at = time.monotonic()
+        self._acknowledged.set()
+        return at
+
+
+def last_successes(
+    machines: Machines, revoke: Revoke, kinds: Sequence[str], request: tuple[str, str] = CHECK, refused: int = 401
+) -> list[float]:
+    """How long after the acknowledgement of `revoke` each of the hammering threads had its last success."""
+    user = machines.user()
+    credentials = machines.credentials(user, kinds)
+    asked = [(server, headers) for server in machines.servers for headers in credentials.values()] * 2
+    hammering = Hammering(request, refused, len(asked))
+    with ThreadPoolExecutor(len(asked)) as threads:
+        working = [threads.submit(hammering.work, *each) for each in asked]
+        at = hammering.acknowledged_at(partial(revoke, machines, user, credentials))
+        return [max(0.0, each.result() - at) for each in working]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_what_is_revoked_on_one_machine_is_refused_on_both(machines: Machines, reason: str):
+    seconds = list(itertools.chain(*(last_successes(machines, *REASONS[reason]) for _ in range(ROUNDS))))
+    print(told(f"last success after {reason}", seconds))
+    assert max(seconds) < REVOKED_WITHIN
+
+
+def test_what_leaves_api_tokens_leaves_them_on_both(machines: Machines):
+    for revoke in (log_out, reset_password):
+        user = machines.user()
+        credentials = machines.credentials(user, ALL)
+        revoke(machines, user, credentials)
+        until(lambda: machines.second.get(credentials["cookie"]) == 401, "the session is still good", 1.0)  # noqa: B023
+        assert [server.get(credentials["API token"]) for server in machines.servers] == [200, 200]
+
+
+def test_a_machine_that_was_stopped_for_a_while_is_right_from_its_first_answer_on(machines: Machines):
+    stopped, pid = machines.second, machines.second.process.pid
+    users = [machines.user() for _ in range(4)]
+    remembered = [machines.credentials(user, ALL) for user in users]
+    connections = [stopped.connect() for _ in range(len(users) * len(ALL))]
+    headers = [each for credentials in remembered for each in credentials.values()]
+    for connection in connections:
+        ask(connection, "GET", "/health")
+    with ThreadPoolExecutor(len(headers)) as threads:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for user in users:
+                delete(machines, user, {})
+            # Half of them wait for it already when it goes on.
+            works = [
+                partial(ask, connection, "GET", "/admin/auth", each)
+                for connection, each in zip(connections, headers, strict=True)
+            ]
+            waiting = [threads.submit(work) for work in works[::2]]
+            time.sleep(3)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        late = [threads.submit(work) for work in works[1::2]]
+        statuses = {each.result().status for each in [*waiting, *late]}
+    for connection in connections:
+        connection.close()
+    assert statuses == {401}
+
+
+def test_a_machine_whose_listening_connection_is_ended_again_and_again_is_right_all_the_time(machines: Machines):
+    over = threading.Event()
+
+    def interfere() -> int:
+        ended = 0
+        while not over.wait(0.05):
+            ended += len(
+                machines.store.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'medusa-auth changes' AND datname = current_database()"
+                )
+            )
+        return ended
+
+    with ThreadPoolExecutor(1) as threads:
+        interfering = threads.submit(interfere)
+        try:
+            seconds = list(itertools.chain(*(last_successes(machines, delete, ALL) for _ in range(2 * ROUNDS))))
+        finally:
+            over.set()
+        assert interfering.result() > ROUNDS
+    print(told("last success while nobody hears for long", seconds))
+    assert max(seconds) < REVOKED_WITHIN
+
+
+def test_a_credential_that_stays_good_is_good_on_both_while_others_are_revoked(machines: Machines):
+    kept = machines.credentials(machines.user(), ALL)
+    others = [machines.user() for _ in range(5)]
+    works = [partial(delete, machines, user, {}) for user in others]
+    at_once(works)
+    assert {server.get(each) for server in machines.servers for each in kept.values()} == {200}
+
+
+def test_a_promotion_is_in_force_on_the_other_machine(machines: Machines):
+    user = machines.user()
+    demote(machines, user, {})
+    credentials = machines.credentials(user, ALL)
+    parts = machines.store.parts
+    changes = UserChanges(role=Role.ADMIN)
+    machines.store.write(lambda tx: parts.users.update(tx, parts.users.get(tx, user.id), changes, parts.clock()))
+    for each in credentials.values():
+        until(partial(_may_write, machines.second, each), "the new role is not in force", 1.0)
+
+
+def _may_write(server: Server, headers: Headers) -> bool:
+    return server.call(*WRITE, headers).status == 200

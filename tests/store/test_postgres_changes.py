@@ -1,0 +1,57 @@
+"""What only PostgreSQL's announcements have to stand."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from medusa_auth.errors import UnavailableError
+from medusa_auth.store.sql.postgres_changes import PostgresChanges
+from medusa_auth.store.sql.records import CHANNEL
+
+FILES = 1100
+
+
+@contextmanager
+def many_open_files() -> Iterator[None]:
+    """What is opened next has a number that does not fit into select's set of 1024."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2 * FILES), before[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(FILES)]
+    try:
+        yield
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def announce(url: str, user_id: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, user_id))
+
+
+def hears(changes: PostgresChanges, url: str, user_id: str) -> bool:
+    announce(url, user_id)
+    ends_at = time.monotonic() + 3
+    while time.monotonic() < ends_at:
+        try:
+            if user_id in (changes.poll() or ()):
+                return True
+        except UnavailableError:
+            pass
+        time.sleep(0.01)
+    return False
+
+
+def test_a_server_with_more_than_a_thousand_connections_hears_of_changes(new_postgresql: Callable[[], str]):
+    url = new_postgresql()
+    with many_open_files():
+        changes = PostgresChanges(url)
+        assert hears(changes, url, "usr_1")
+        changes.close()
