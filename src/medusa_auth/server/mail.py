@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
-import aiosmtplib
 import structlog
 
 from medusa_auth.core.identities import Clock
@@ -30,7 +29,7 @@ from medusa_auth.server.templates import environment
 from medusa_auth.settings import SMTP_PORTS
 from medusa_auth.store.base import Records
 
-__all__ = ["FolderTransport", "Mailer", "Postman", "SmtpTransport", "Transport"]
+__all__ = ["FolderTransport", "Mailer", "NotTakenError", "Postman", "SmtpTransport", "Transport"]
 
 _log = structlog.get_logger()
 
@@ -52,11 +51,19 @@ SUBJECTS: Mapping[MailKind, str] = {
 }
 
 
+class NotTakenError(OSError):
+    """A mail server did not take the mail. `code` is its answer's (RFC 5321, 4.2), if it gave one."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__("not taken")
+        self.code = code
+
+
 class Transport(Protocol):
     """Takes one mail away."""
 
     async def send(self, message: EmailMessage, name: str) -> None:
-        """Raises OSError or aiosmtplib.SMTPException if it could not. `name` is a file's, and the mail's own."""
+        """Raises OSError, or NotTakenError with the mail server's code. `name` is a file's, and the mail's own."""
 
 
 class FolderTransport:
@@ -95,8 +102,14 @@ class SmtpTransport:
         }
 
     async def send(self, message: EmailMessage, name: str) -> None:  # noqa: ARG002 - a folder's
-        async with asyncio.timeout(MAIL_SECONDS):
-            await aiosmtplib.send(message, **self._options)
+        # Here and not above: a server without a mail server does without it, and has 1 MB less.
+        import aiosmtplib  # noqa: PLC0415
+
+        try:
+            async with asyncio.timeout(MAIL_SECONDS):
+                await aiosmtplib.send(message, **self._options)
+        except aiosmtplib.SMTPException as error:
+            raise NotTakenError(getattr(error, "code", None)) from error
 
 
 class Postman:
@@ -181,14 +194,14 @@ class Mailer:
         mail = letter.mail
         try:
             await self._transport.send(self._postman.message(letter), _name(mail))
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             # What a mail server says may hold anything; its number does not.
             _log.warning(
                 "mail not sent, will be tried again",
                 mail=mail.id,
                 kind=mail.kind.value,
                 attempt=mail.attempts,
-                error=type(error).__name__,
+                error=type(error.__cause__ or error).__name__,
                 code=getattr(error, "code", None),
             )
             await self._records.write(lambda tx: self._outbox.failed(tx, mail, self._clock()))
@@ -206,7 +219,7 @@ def _address(recipient: str) -> Address:
         # The parser takes other letters before the `@` for a mistake (RFC 6532 does not).
         local, _, domain = recipient.rpartition("@")
         return Address(username=local, domain=domain)
-    except (LookupError, MessageError):
+    except (AttributeError, LookupError, MessageError):
         # What Python's parser raises, beside ValueError, at what it did not expect.
         raise ValueError("not an address") from None
 
