@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from medusa_auth.errors import AnswerError, MedusaAuthError
+from medusa_auth.errors import AnswerError, MedusaAuthError, UnavailableError
 from medusa_auth.server.app import Parts
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.settings import DATA_DIR_VARIABLE, from_env
@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# How long a command waits for the mail server.
+MAIL_SECONDS = 10.0
 
 output = Console()
 _errors = Console(stderr=True)
@@ -76,23 +79,29 @@ def escaped(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text).replace("[", r"\[")
 
 
-def with_parts(data_dir: Path | None, work: Callable[[Parts], Awaitable[T]]) -> T:
-    """The result of `work` with the parts of this data folder; errors are shown, and the command ends."""
+def with_parts(data_dir: Path | None, work: Callable[[Parts], Awaitable[T]], *, mails: bool = False) -> T:
+    """The result of `work` with the parts of this data folder; errors are shown, and the command ends.
+
+    `mails`: what `work` has put into the outbox goes out before the end.
+    """
     with errors_shown():
         settings = from_env(data_dir=data_dir)
         configure_logs(settings.log_format)
         parts = Parts.of(settings)
         try:
-            return asyncio.run(_awaited(work, parts))
+            return asyncio.run(_awaited(work, parts, mails=mails))
         finally:
             parts.close()
     raise typer.Exit(1)
 
 
-async def _awaited(work: Callable[[Parts], Awaitable[T]], parts: Parts) -> T:
+async def _awaited(work: Callable[[Parts], Awaitable[T]], parts: Parts, *, mails: bool) -> T:
     result = await work(parts)
-    # What the command has put into the outbox: perhaps no server runs that would send it.
-    await parts.mailer.deliver_due()
+    if mails:
+        # Perhaps no server runs that would send them. What does not go out now is left to one: the work is done.
+        with suppress(UnavailableError, TimeoutError):
+            async with asyncio.timeout(MAIL_SECONDS):
+                await parts.mailer.deliver_due()
     return result
 
 

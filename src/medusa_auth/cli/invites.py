@@ -41,7 +41,7 @@ def create(
 
         return await parts.records.write(make)
 
-    _tell(*with_parts(data_dir, work))
+    _tell(*with_parts(data_dir, work, mails=not link))
 
 
 @app.command("list")
@@ -65,7 +65,7 @@ def resend(invite_id: IdArgument, link: LinkOption = False, data_dir: DataDirOpt
 
         return await parts.records.write(renew)
 
-    _tell(*with_parts(data_dir, work))
+    _tell(*with_parts(data_dir, work, mails=not link))
 
 
 @app.command("revoke")

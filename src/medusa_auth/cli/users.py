@@ -65,7 +65,7 @@ def create(
 
         return await parts.records.write(make)
 
-    user = with_parts(data_dir, work)
+    user = with_parts(data_dir, work, mails=True)
     output.print(f"Made {user.email} ({user.id}), {user.role.value}.", highlight=False)
 
 
@@ -99,7 +99,7 @@ def set_password(
         await parts.records.write(change)
         return user
 
-    user = with_parts(data_dir, work)
+    user = with_parts(data_dir, work, mails=True)
     output.print(f"{user.email} has a new password; all sessions and access tokens have ended.", highlight=False)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -156,11 +155,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await parts.passwords.prepare()
-        stop = asyncio.Event()
-        sender = asyncio.create_task(parts.mailer.run(stop))
-        yield
-        stop.set()
-        await sender
+        async with parts.mailer.sending():
+            yield
         changes.close()
         parts.close()
 

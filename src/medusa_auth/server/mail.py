@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -41,6 +41,8 @@ REST_AFTER_CROSSING_OUT = 0.05
 SMTP_SECONDS = 20.0  # for each answer of a mail server
 # For a whole mail; with one more answer, less than it is claimed for: else another sender would send it, too.
 MAIL_SECONDS = 80.0
+# At a stop, for the mail that is on its way.
+LAST_MAIL_SECONDS = 5.0
 # Lines may be as long as RFC 5322 (2.1.1) allows: a link stays whole, also for who reads a mail's source.
 _WHOLE_LINES = SMTP.clone(max_line_length=998)
 SUBJECTS: Mapping[MailKind, str] = {
@@ -164,10 +166,27 @@ class Mailer:
         self._postman = postman
         self._transport = transport
         self._clock = clock
+        self._stopping = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; a mail that is being sent is sent first."""
-        while not stop.is_set():
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Mails are sent meanwhile.
+
+        One that is on its way at the end has a moment to arrive, and is sent again by whoever starts next if it does
+        not: a mail server that says nothing holds up no stop.
+        """
+        sender = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            await asyncio.wait([sender], timeout=LAST_MAIL_SECONDS)
+            sender.cancel()
+            with suppress(asyncio.CancelledError):
+                await sender
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
             rest = LOOK_EVERY
             try:
                 await self.deliver_due()
@@ -177,12 +196,12 @@ class Mailer:
                 _log.exception("the mail sender failed, and goes on")
                 rest = REST_AFTER_FAILURE
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), rest)
+                await asyncio.wait_for(self._stopping.wait(), rest)
 
     async def deliver_due(self) -> int:
-        """Send all that is due now; how many went out. Raises UnavailableError."""
+        """Send all that is due now, as long as nobody asked to stop; how many went out. Raises UnavailableError."""
         sent = 0
-        while await self._records.read(lambda tx: tx.outbox.has_due(self._clock())):
+        while not self._stopping.is_set() and await self._records.read(lambda tx: tx.outbox.has_due(self._clock())):
             letter = await self._records.write(lambda tx: self._outbox.take(tx, self._clock()))
             if letter is None:
                 await asyncio.sleep(REST_AFTER_CROSSING_OUT)
