@@ -18,10 +18,12 @@ from starlette.requests import ClientDisconnect, Request
 
 from medusa_auth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 
-__all__ = ["MAX_BODY_BYTES", "read_form", "read_json"]
+__all__ = ["BODY_ERRORS", "MAX_BODY_BYTES", "read_form", "read_json"]
 
 # Medusa's limit ("100kb"), of what a compressed body inflates to.
 MAX_BODY_BYTES = 100 * 1024
+# What reading a body may raise, for the OpenAPI document.
+BODY_ERRORS = (InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError)
 # RFC 9112, section 6.3: a request without one of these has no body.
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 JSON_SPACES = " \t\r\n"

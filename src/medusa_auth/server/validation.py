@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from medusa_auth.core.users import normalized_email
 from medusa_auth.errors import InvalidRequestError
@@ -25,6 +25,7 @@ from medusa_auth.wire import (
 )
 
 __all__ = [
+    "given",
     "is_new_email",
     "read_admin_create_user_request",
     "read_admin_post_auth_req",
@@ -97,6 +98,11 @@ def read_admin_post_invites_invite_accept_req(body: Any) -> AdminPostInvitesInvi
     fields = _read(body, {"token": _all(_not_empty, _string), "user": _all(_not_empty, _nested(within))})
     user = AdminPostInvitesInviteAcceptUserReq(**_picked(fields["user"], within))
     return AdminPostInvitesInviteAcceptReq(fields["token"], user)
+
+
+def given(value: Any | UnsetType) -> Any:
+    """`value`, or None where the body did not have it."""
+    return None if value is UNSET else value
 
 
 def is_new_email(value: Any) -> bool:

@@ -13,13 +13,10 @@ from medusa_auth.core.login import Login
 from medusa_auth.errors import (
     AuthenticationError,
     ForbiddenError,
-    InvalidRequestError,
-    PayloadTooLargeError,
     UnavailableError,
-    UnsupportedMediaTypeError,
 )
 from medusa_auth.model import Identity
-from medusa_auth.server.bodies import read_json
+from medusa_auth.server.bodies import BODY_ERRORS, read_json
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.diagnosis import login_problems
 from medusa_auth.server.identity import Identify
@@ -32,8 +29,6 @@ from medusa_auth.wire import AdminAuthRes, AdminBearerAuthRes, AdminPostAuthReq,
 __all__ = ["AuthApi"]
 
 _log = structlog.get_logger()
-
-_BODY_ERRORS = (InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError)
 
 
 class AuthApi:
@@ -99,7 +94,7 @@ class AuthApi:
                     "Sign in",
                     "Starts a session and sets its cookie, `connect.sid`; the session that it named before ends.",
                     {200: AdminAuthRes},
-                    (*_BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
+                    (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
                     body=AdminPostAuthReq,
                 ),
             ),
@@ -112,7 +107,7 @@ class AuthApi:
                     "The administrator whose session, access token or API token the request carries; the first that is "
                     "good, in this order.",
                     {200: AdminAuthRes},
-                    (*_BODY_ERRORS, AuthenticationError, UnavailableError),
+                    (*BODY_ERRORS, AuthenticationError, UnavailableError),
                     credentials=True,
                 ),
             ),
@@ -125,7 +120,7 @@ class AuthApi:
                     "Ends the session and the access token that the request carries, everywhere and at once. API "
                     "tokens stay until they are revoked.",
                     {200: "OK"},
-                    (*_BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
+                    (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
                     credentials=True,
                 ),
             ),
@@ -137,7 +132,7 @@ class AuthApi:
                     "Get an access token",
                     "A JWT for `Authorization: Bearer`, good for 24 hours unless it is set otherwise.",
                     {200: AdminBearerAuthRes},
-                    (*_BODY_ERRORS, AuthenticationError, UnavailableError),
+                    (*BODY_ERRORS, AuthenticationError, UnavailableError),
                     body=AdminPostAuthReq,
                 ),
             ),

@@ -11,18 +11,14 @@ from medusa_auth.errors import (
     AuthenticationError,
     DuplicateError,
     ForbiddenError,
-    InvalidRequestError,
-    PayloadTooLargeError,
     UnavailableError,
-    UnsupportedMediaTypeError,
 )
 from medusa_auth.model import Role
-from medusa_auth.server.api.users import given
-from medusa_auth.server.bodies import read_json
+from medusa_auth.server.bodies import BODY_ERRORS, read_json
 from medusa_auth.server.identity import Identify
 from medusa_auth.server.responses import json_response, tagged_json_response, text_response, unless_known
 from medusa_auth.server.routes import Documented, ExpressRoute, path_param
-from medusa_auth.server.validation import read_admin_post_invites_invite_accept_req, read_admin_post_invites_req
+from medusa_auth.server.validation import given, read_admin_post_invites_invite_accept_req, read_admin_post_invites_req
 from medusa_auth.wire import (
     AdminInviteDeleteRes,
     AdminListInvitesRes,
@@ -33,8 +29,7 @@ from medusa_auth.wire import (
 
 __all__ = ["InvitesApi"]
 
-_BODY_ERRORS = (InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError)
-_ERRORS = (*_BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError)
+_ERRORS = (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError)
 
 
 class InvitesApi:
@@ -87,7 +82,7 @@ class InvitesApi:
                     "Accept an invite",
                     "With the token of the link, good once and for 7 days. Email and role are the invite's.",
                     {200: "OK"},
-                    (*_BODY_ERRORS, DuplicateError, UnavailableError),
+                    (*BODY_ERRORS, DuplicateError, UnavailableError),
                     body=AdminPostInvitesInviteAcceptReq,
                     tag="invites",
                 ),

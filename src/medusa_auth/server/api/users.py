@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,19 +18,17 @@ from medusa_auth.errors import (
     AuthenticationError,
     DuplicateError,
     ForbiddenError,
-    InvalidRequestError,
     NotFoundError,
-    PayloadTooLargeError,
     UnavailableError,
-    UnsupportedMediaTypeError,
 )
 from medusa_auth.model import Role
-from medusa_auth.server.bodies import read_json
+from medusa_auth.server.bodies import BODY_ERRORS, read_json
 from medusa_auth.server.identity import Identify
 from medusa_auth.server.queries import USER_PARAMETERS, picked, read_user_listing
 from medusa_auth.server.responses import json_response, tagged_json_response, unless_known
 from medusa_auth.server.routes import Documented, ExpressRoute, path_param
 from medusa_auth.server.validation import (
+    given,
     read_admin_create_user_request,
     read_admin_reset_password_request,
     read_admin_reset_password_token_request,
@@ -48,10 +45,9 @@ from medusa_auth.wire import (
     User,
 )
 
-__all__ = ["UsersApi", "given"]
+__all__ = ["UsersApi"]
 
-_BODY_ERRORS = (InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError)
-_ERRORS = (*_BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError)
+_ERRORS = (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError)
 
 
 class UsersApi:
@@ -134,7 +130,7 @@ class UsersApi:
                     "Ask for a new password",
                     "Sends a mail with a link, if there is a user of that email. Neither the answer nor its time tell.",
                     {204: ""},
-                    (*_BODY_ERRORS, UnavailableError),
+                    (*BODY_ERRORS, UnavailableError),
                     body=AdminResetPasswordTokenRequest,
                     credentials=False,
                 ),
@@ -147,7 +143,7 @@ class UsersApi:
                     "Set a new password",
                     "With the token of the link, good once and for 15 minutes. Ends their sessions and access tokens.",
                     {200: AdminUserRes},
-                    (*_BODY_ERRORS, AuthenticationError, UnavailableError),
+                    (*BODY_ERRORS, AuthenticationError, UnavailableError),
                     body=AdminResetPasswordRequest,
                     credentials=False,
                 ),
@@ -209,11 +205,6 @@ class UsersApi:
                 ),
             ),
         ]
-
-
-def given(value: Any | UnsetType) -> Any:
-    """`value`, or None where the body did not have it."""
-    return None if value is UNSET else value
 
 
 def _documented(

@@ -15,11 +15,12 @@ from starlette.responses import Response
 
 from medusa_auth.core.identities import Clock
 from medusa_auth.core.team import NewUser, Team
-from medusa_auth.errors import AnswerError, AuthenticationError, InvalidRequestError
+from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.server.bodies import read_form
 from medusa_auth.server.responses import retry_after
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.server.templates import environment
+from medusa_auth.server.validation import given, read_admin_post_invites_invite_accept_req
 
 __all__ = ["ConsolePages"]
 
@@ -30,6 +31,8 @@ PAGE_POLICY = (
 HTML = "text/html; charset=utf-8"
 ASSETS = {"console.css": "text/css; charset=utf-8", "link.js": "text/javascript; charset=utf-8"}
 _OVER = "This link is over: it was used already, it is too old, or a newer one was sent. Ask for a new one."
+
+_NO_INVITE = frozenset({"token should not be empty", "Token is not valid", "Invalid invite"})
 
 Done = Callable[[Mapping[str, str]], Awaitable[str]]
 """Does what a form asks for, and says in a sentence what was done."""
@@ -57,8 +60,12 @@ class ConsolePages:
         return await self._sent(request, "reset_password", self._reset)
 
     async def _accept(self, form: Mapping[str, str]) -> str:
-        new = NewUser(form["password"], form["first_name"] or None, form["last_name"] or None)
-        user = await self._team.accept_invite(form["token"], new, self._clock())
+        names = {name: form[name] or None for name in ("first_name", "last_name")}
+        # What is asked of a name is asked in one place.
+        body = {"token": form["token"], "user": {**names, "password": form["password"]}}
+        req = read_admin_post_invites_invite_accept_req(body)
+        new = NewUser(req.user.password, given(req.user.first_name), given(req.user.last_name))
+        user = await self._team.accept_invite(req.token, new, self._clock())
         return f"You have an account now. Sign in as {user.email}, with the password that you chose."
 
     async def _reset(self, form: Mapping[str, str]) -> str:
@@ -70,8 +77,6 @@ class ConsolePages:
         # People without JavaScript paste the whole link.
         form["token"] = form["token"].rpartition("token=")[2].strip()
         try:
-            if "\0" in form["first_name"] + form["last_name"]:
-                raise InvalidRequestError("A name cannot hold that character.")
             return self._page("done", {"page": page, "message": await done(form)}, 200)
         except AnswerError as error:
             response = self._form(page, form, error)
@@ -102,7 +107,7 @@ class ConsolePages:
 
 
 def _in_words(error: AnswerError) -> str:
-    over = isinstance(error, AuthenticationError) or error.message in {"Token is not valid", "Invalid invite"}
+    over = isinstance(error, AuthenticationError) or error.message in _NO_INVITE
     if over:
         return _OVER
     return {"User already joined": "There is an account with this email already: sign in."}.get(
