@@ -1,4 +1,6 @@
-"""`Records` on SQLAlchemy Core. A store that does not answer within a second raises `UnavailableError`."""
+"""`Records` on SQLAlchemy Core. A store that does not answer within `TURN_SECONDS` and `WORK_SECONDS` raises
+`UnavailableError`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ __all__ = ["CHANNEL", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
-# Waiting for a turn in this process, and then for the work: together about a second.
+# At most, for a turn in this process, and then for the work; in seconds.
 TURN_SECONDS = 0.5
 WORK_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 1

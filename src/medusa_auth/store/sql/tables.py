@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from medusa_auth.model import Role
 
@@ -60,8 +60,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _json() -> Any:
-    return JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+class Json(TypeDecorator[Any]):
+    """JSON; in PostgreSQL `jsonb`, as Medusa's."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON(none_as_null=True))
+        # Here and not above: all of SQLAlchemy's PostgreSQL takes 2 MB, which a server on SQLite does without.
+        from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
 
 
 def _role(name: str) -> Enum:
@@ -82,7 +93,7 @@ user = Table(
     Column("created_at", UtcDateTime, nullable=False, server_default=func.now()),
     Column("updated_at", UtcDateTime, nullable=False, server_default=func.now()),
     Column("deleted_at", UtcDateTime),
-    Column("metadata", _json()),
+    Column("metadata", Json),
     Column("role", _role("user_role_enum"), server_default=Role.MEMBER.value),
 )
 Index(
@@ -103,7 +114,7 @@ invite = Table(
     Column("created_at", UtcDateTime, nullable=False, server_default=func.now()),
     Column("updated_at", UtcDateTime, nullable=False, server_default=func.now()),
     Column("deleted_at", UtcDateTime),
-    Column("metadata", _json()),
+    Column("metadata", Json),
     Column("token", String, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, server_default=func.now()),
 )
