@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 from tests.services.postgres import postgres_cluster
+from tests.services.redis import redis_server
 
 from medusa_auth.store.sql.migrate import migrate
 
@@ -18,6 +19,14 @@ def new_postgresql() -> Iterator[Callable[[], str]]:
     with postgres_cluster() as cluster:
         migrate(cluster.create_database("migrated"))
         yield lambda: cluster.create_database(f"test_{next(numbers)}", template="migrated")
+
+
+@pytest.fixture(scope="session")
+def new_redis() -> Iterator[Callable[[], tuple[str, str]]]:
+    """The URL of a Redis of this run, and a prefix that nobody has used."""
+    numbers = count()
+    with redis_server() as server:
+        yield lambda: (server.url, f"test-{next(numbers)}:")
 
 
 @pytest.fixture

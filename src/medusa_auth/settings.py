@@ -131,6 +131,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _redis_url(value: str) -> str:
+    if not re.match(r"(rediss?(\+(sentinel|cluster))?|unix)://.", value):
+        raise ValueError("redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// and a host is needed")
+    return value
+
+
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
@@ -187,7 +193,18 @@ class Settings:
         "`medusa-auth.db` in the data folder.",
         secret=True,
     )
-    redis_url: str = _setting("REDIS_URL", _text, "", "Not used yet: sessions are kept in the database.", secret=True)
+    redis_url: str = _setting(
+        "REDIS_URL",
+        _redis_url,
+        "",
+        "Where sessions are kept: `redis://user:password@host:6379/0`, `rediss://` (TLS), `unix://`, "
+        "`redis+sentinel://host,host/service/0` or `redis+cluster://host,host`; Redis 7 or Valkey. "
+        "Unset: in the database.",
+        secret=True,
+    )
+    redis_prefix: str = _setting(
+        "MEDUSA_AUTH_REDIS_PREFIX", _text, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
+    )
     jwt_secrets: tuple[str, ...] = _setting(
         "JWT_SECRET",
         _secret,

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -42,9 +41,9 @@ from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Settings, from_env
-from medusa_auth.store.sql.listen import listen
+from medusa_auth.store.base import Records
+from medusa_auth.store.opening import Stores
 from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.records import SqlRecords
 
 __all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
 
@@ -62,7 +61,8 @@ class Parts:
 
     settings: Settings
     clock: Clock
-    records: SqlRecords
+    stores: Stores
+    records: Records
     passwords: Passwords
     sessions: Sessions
     access_tokens: AccessTokens
@@ -81,7 +81,8 @@ class Parts:
     def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
         """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
         migrate(settings.database_url)
-        records = SqlRecords(settings.database_url)
+        stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix)
+        records = stores.records
         argon2id, scrypt = Argon2id(), Scrypt(random=random)
         current, other = (argon2id, scrypt) if settings.password_scheme == "argon2id" else (scrypt, argon2id)  # noqa: S105 - a name
         passwords = Passwords(current, (other,), HashingPool(settings.hashing_threads, settings.hashing_queue))
@@ -101,6 +102,7 @@ class Parts:
         return cls(
             settings=settings,
             clock=clock,
+            stores=stores,
             records=records,
             passwords=passwords,
             sessions=sessions,
@@ -129,7 +131,7 @@ class Parts:
 
     def close(self) -> None:
         self.passwords.close()
-        self.records.close()
+        self.stores.close()
 
 
 def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> ASGIApp:
@@ -138,7 +140,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     Raises SettingsError, and UnavailableError if the database cannot be read.
     """
     parts = Parts.of(settings, clock=clock, random=random)
-    changes = listen(settings.database_url, parts.records)
+    changes = parts.stores.listen()
     cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
     identities = Identities(
         cookie.read,
@@ -175,8 +177,6 @@ def app_from_env() -> ASGIApp:
     """For uvicorn's workers: each builds its own from the environment."""
     settings = from_env()
     configure_logs(settings.log_format)
-    if settings.redis_url:
-        structlog.get_logger().warning("REDIS_URL is not used yet: sessions are kept in the database")
     return create_app(settings)
 
 
@@ -190,7 +190,7 @@ def _routes(parts: Parts, auth: AuthApi, identify: Identify) -> list[Route]:
         *auth.routes(),
         *UsersApi(team=parts.team, identify=identify, clock=clock).routes(),
         *InvitesApi(team=parts.team, identify=identify, clock=clock).routes(),
-        *HealthApi({"database": parts.records}).routes(),
+        *HealthApi(parts.stores.named).routes(),
     ]
     console = ConsolePages(team=parts.team, clock=clock, min_length=settings.password_min_length)
     unknown = UnknownApi(identify)

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.store.base import Transaction
+from medusa_auth.store.base import Sessions, Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
@@ -28,7 +28,7 @@ from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 
-__all__ = ["CHANNEL", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
@@ -45,14 +45,22 @@ IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
 TRIES = 12
 
 
+class SessionsElsewhere(Sessions, Protocol):
+    """Those of a store that is not the transaction's database."""
+
+    def flush(self) -> None:
+        """Write what waits for the commit, which follows. Raises UnavailableError: then it does not."""
+
+
 class SqlTransaction:
     """`store.base.Transaction` over one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, elsewhere: SessionsElsewhere | None) -> None:
         self._connection = connection
+        self._elsewhere = elsewhere
         self.announced: set[str] = set()
         self.users = SqlUsers(connection)
-        self.sessions = SqlSessions(connection)
+        self.sessions: Sessions = elsewhere or SqlSessions(connection)
         self.access_tokens = SqlAccessTokens(connection)
         self.api_tokens = SqlApiTokens(connection)
         self.password_resets = SqlPasswordResets(connection)
@@ -67,12 +75,20 @@ class SqlTransaction:
         self._connection.execute(delete(tables.change).where(tables.change.c.at < now - ANNOUNCED_FOR))
         self._connection.execute(insert(tables.change).values(user_id=user_id, at=now))
 
+    def before_commit(self) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere.flush()
+
 
 class SqlRecords:
-    """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`."""
+    """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`.
 
-    def __init__(self, url: str) -> None:
+    `sessions` makes a transaction's sessions, if they are kept elsewhere.
+    """
+
+    def __init__(self, url: str, sessions: Callable[[Connection], SessionsElsewhere] | None = None) -> None:
         self._database = open_database(url)
+        self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
         self._threads = ThreadPoolExecutor(
@@ -124,8 +140,9 @@ class SqlRecords:
     def _transaction(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         with _failures():
             with self._database.connect(writes=writes) as connection, connection.begin():
-                tx = SqlTransaction(connection)
+                tx = SqlTransaction(connection, self._sessions and self._sessions(connection))
                 result = work(tx)
+                tx.before_commit()
             if tx.announced and self.when_announced is not None:
                 self.when_announced(tx.announced)
             return result
