@@ -169,10 +169,14 @@ class Identities:
             raise AuthenticationError
 
         def find(tx: Transaction) -> tuple[Session, User]:
-            session = self._sessions.find(tx, session_id, now)
+            session = self._sessions.find(tx, session_id)
             return session, _living(tx, session.user_id)
 
         session, user = await self._records.read(find)
+        if self._sessions.rules.is_over(session, now):
+            # Whoever shares it would keep it.
+            await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
+            raise AuthenticationError
         seen_at = session.last_seen_at
         if self._sessions.rules.is_due(session, now):
             seen_at = await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now), now, seen_at)

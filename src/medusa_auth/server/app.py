@@ -34,6 +34,7 @@ from medusa_auth.server.api.users import UsersApi
 from medusa_auth.server.console.pages import ConsolePages
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.edge import Edge
+from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.server.identity import Identify
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.server.mail import FolderTransport, Mailer, Postman, SmtpTransport, Transport
@@ -42,8 +43,9 @@ from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Settings, from_env
 from medusa_auth.store.base import Records
-from medusa_auth.store.opening import Stores
+from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.sql.migrate import migrate
+from medusa_auth.store.sql.shared import announce_changes
 
 __all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
 
@@ -81,15 +83,17 @@ class Parts:
     def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
         """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
         migrate(settings.database_url)
-        stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix)
+        if settings.shared:
+            announce_changes(settings.database_url)
+        stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix, _sharing(settings))
         records = stores.records
         argon2id, scrypt = Argon2id(), Scrypt(random=random)
         current, other = (argon2id, scrypt) if settings.password_scheme == "argon2id" else (scrypt, argon2id)  # noqa: S105 - a name
         passwords = Passwords(current, (other,), HashingPool(settings.hashing_threads, settings.hashing_queue))
         sessions = Sessions(SessionRules(settings.session_life, settings.session_idle), random)
         access_tokens = AccessTokens(settings.jwt_keys, ADMIN_CLAIMS, settings.access_token_life, random)
-        users, api_tokens = Users(access_tokens, random), ApiTokens(random)
-        invites = Invites(users, settings.jwt_keys, random)
+        users, api_tokens = Users(access_tokens, random), ApiTokens(random, readable=settings.shared)
+        invites = Invites(users, settings.jwt_keys, random, shared=settings.shared)
         resets = PasswordResets(users, settings.jwt_keys, random)
         outbox = Outbox(invites, resets)
         postman = Postman(
@@ -178,6 +182,14 @@ def app_from_env() -> ASGIApp:
     settings = from_env()
     configure_logs(settings.log_format)
     return create_app(settings)
+
+
+def _sharing(settings: Settings) -> Sharing | None:
+    if not settings.shared:
+        return None
+    secure = settings.public_url.startswith("https://")
+    sessions = ExpressSessions(settings.session_life, secure=secure, same_site=settings.cookie_same_site)
+    return Sharing(sessions, settings.session_life)
 
 
 def _transport(settings: Settings) -> Transport:

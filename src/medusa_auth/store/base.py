@@ -7,6 +7,7 @@ raises `UnavailableError`: the caller never takes silence for an answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,8 @@ __all__ = [
     "AccessTokens",
     "ApiTokens",
     "Changes",
+    "ForeignSession",
+    "ForeignSessions",
     "Invites",
     "Others",
     "Outbox",
@@ -32,6 +35,24 @@ T = TypeVar("T")
 Others = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignSession:
+    """A session as another program keeps it: whose it is, if it is an administrator's, and when it was used."""
+
+    user_id: str | None
+    seen_at: datetime
+    others: Others
+
+
+class ForeignSessions(Protocol):
+    """How that program writes its sessions."""
+
+    def encode(self, user_id: str | None, others: Others, expires_at: datetime) -> bytes: ...
+
+    def decode(self, text: bytes) -> ForeignSession | None:
+        """None for what is no session."""
+
+
 class Users(Protocol):
     """Living administrators. A deleted one is not found by any of these."""
 
@@ -41,6 +62,16 @@ class Users(Protocol):
         """The user of an address in its stored form, and the password's hash."""
 
     def get_password_hash(self, user_id: str) -> str | None: ...
+
+    def find_by_readable_token(self, token: str) -> User | None:
+        """Whose readable API token it is, if it is one user's alone: see `core.api_tokens`."""
+
+    def get_readable_token(self, user_id: str) -> str | None: ...
+
+    def list_readable_tokens(self) -> Sequence[tuple[User, str]]:
+        """All, with their users, oldest user first."""
+
+    def set_readable_token(self, user_id: str, token: str | None) -> None: ...
 
     def list(self) -> Sequence[User]:
         """All, oldest first."""

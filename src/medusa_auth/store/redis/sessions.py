@@ -43,10 +43,11 @@ class EndedSessions(Protocol):
 
 
 class RedisSessions:
-    """`store.base.Sessions` of one transaction. `prefix` comes before every key."""
+    """`store.base.Sessions` of one transaction. `prefix` comes before every key; each is kept for `kept` lives."""
 
-    def __init__(self, client: RedisClient, ended: EndedSessions, prefix: str = "") -> None:
+    def __init__(self, client: RedisClient, ended: EndedSessions, prefix: str = "", *, kept: int = 1) -> None:
         self._client = client
+        self._kept = kept
         self._ended = ended
         self._prefix = prefix
         # By `id_hash`, as it will be; None: gone.
@@ -57,7 +58,7 @@ class RedisSessions:
         return self.get(id_hash)
 
     def get(self, id_hash: str) -> Session | None:
-        session = self._present(id_hash)
+        session = self.present(id_hash)
         if session is None or self._ended.has_ended(id_hash, session.user_id, session.created_at):
             return None
         return session
@@ -67,10 +68,10 @@ class RedisSessions:
         if earliest is not None and session.created_at < earliest:
             session = replace(session, created_at=earliest)
         self._written[session.id_hash] = session
-        self._waiting.append(partial(self._write, session))
+        self._waiting.append(partial(self.write, session))
 
     def touch(self, id_hash: str, seen_at: datetime) -> None:
-        session = self._present(id_hash)
+        session = self.present(id_hash)
         if session is not None and session.last_seen_at < seen_at:
             touched = replace(session, last_seen_at=seen_at)
             self._written[id_hash] = touched
@@ -78,7 +79,7 @@ class RedisSessions:
             self._waiting.append(lambda redis: redis.eval(_REPLACE, 1, *arguments))
 
     def delete(self, id_hash: str, session_id: str | None = None) -> str | None:  # noqa: ARG002
-        session = self._present(id_hash)
+        session = self.present(id_hash)
         if session is None:
             return None
         self._end(session)
@@ -86,7 +87,7 @@ class RedisSessions:
 
     def delete_of_user(self, user_id: str) -> int:
         keys = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
-        sessions = [self._present(key.decode()) for key in keys]
+        sessions = [self.present(key.decode()) for key in keys]
         written = [session for session in self._written.values() if session and session.user_id == user_id]
         found = {session.id_hash: session for session in (*sessions, *written) if session is not None}
         for session in found.values():
@@ -109,19 +110,21 @@ class RedisSessions:
             self._client.call(work)
         self._waiting.clear()
 
-    def _present(self, id_hash: str) -> Session | None:
+    def present(self, id_hash: str) -> Session | None:
+        """As it is in Redis, or will be, whether it has ended or not."""
         if id_hash in self._written:
             return self._written[id_hash]
         return _decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
 
-    def _write(self, session: Session, redis: Any) -> None:
-        life = (session.expires_at - session.created_at) // MILLISECOND
+    def write(self, session: Session, redis: Any) -> None:
+        """At once. Raises RedisError."""
+        life = self._kept * (session.expires_at - session.created_at) // MILLISECOND
         if life <= 0:
             return
         of_user = self._of_user(session.user_id)
         with redis.pipeline(transaction=False) as pipeline:
             pipeline.zremrangebyscore(of_user, "-inf", session.created_at.timestamp())
-            pipeline.zadd(of_user, {session.id_hash: session.expires_at.timestamp()})
+            pipeline.zadd(of_user, {session.id_hash: session.created_at.timestamp() + life / 1000})
             # For as long as the session that lives the longest.
             pipeline.pexpire(of_user, life, nx=True)
             pipeline.pexpire(of_user, life, gt=True)
