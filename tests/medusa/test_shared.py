@@ -1,4 +1,4 @@
-"""Our server and a real Medusa on the same PostgreSQL, Redis and secrets: what is done on either side counts on both."""
+"""Our server and a real Medusa on one PostgreSQL, one Redis, the same secrets: what either side does counts on both."""
 
 from __future__ import annotations
 
