@@ -11,7 +11,7 @@ from bench.checks import UNCACHED
 from bench.load import Load
 from bench.results import Table
 from bench.seed import bytes_per_session, fill
-from bench.servers import LOGIN, login, serving
+from bench.servers import LOGIN, login, many, serving
 from bench.setups import Setups
 
 __all__ = ["growth"]
