@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from medusa_auth.errors import SettingsError
 
-__all__ = ["Database", "is_postgresql", "open_database", "psycopg_url", "sqlalchemy_url"]
+__all__ = ["Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
 
 READERS = 4
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
@@ -58,12 +59,35 @@ def sqlalchemy_url(url: str) -> URL:
         import psycopg  # noqa: F401, PLC0415 - an extra
     except ModuleNotFoundError:
         raise SettingsError("PostgreSQL needs its driver: pip install 'medusa-auth[postgresql]'.") from None
-    return make_url(url).set(drivername="postgresql+psycopg")
+    return _parsed(url).set(drivername="postgresql+psycopg")
 
 
 def psycopg_url(url: str) -> str:
     """`url` as libpq reads it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def place(url: str) -> str:
+    """Where `url` leads, for people: neither its name nor its password is said."""
+    parts = _parsed(url)
+    if not is_postgresql(url):
+        return str(parts.database)
+    host = parts.host or parts.query.get("host") or "this machine"
+    return f"{parts.database or '(its default)'} on {host}" + (f", port {parts.port}" if parts.port else "")
+
+
+def _parsed(url: str) -> URL:
+    """Raises SettingsError, which repeats nothing: what stands in a wrong place may be the password."""
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        parts = None
+    if parts is None or "@" in (parts.host or ""):
+        raise SettingsError(
+            "The database's URL cannot be read. It looks like postgresql://user:password@host:5432/database, and in "
+            "the password @ is written %40, : %3A, / %2F and % %25."
+        )
+    return parts
 
 
 def open_database(url: str) -> Database:
