@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.services.postgres import PostgresCluster, postgres_cluster
+from tests.services.redis import redis_server
 
 from medusa_auth.store.sql.migrate import migrate
 
@@ -37,6 +38,14 @@ def new_medusa_database(postgresql: PostgresCluster) -> Callable[[], str]:
         connection.execute(MEDUSAS_TABLES.read_bytes())
     numbers = count()
     return lambda: postgresql.create_database(f"medusa_{next(numbers)}", template="medusas")
+
+
+@pytest.fixture(scope="session")
+def new_redis() -> Iterator[Callable[[], tuple[str, str]]]:
+    """The URL of a Redis of this run, and a prefix that nobody has used."""
+    numbers = count()
+    with redis_server() as server:
+        yield lambda: (server.url, f"test-{next(numbers)}:")
 
 
 @pytest.fixture

@@ -50,6 +50,9 @@ _KNOWN_SECRETS = re.compile(
 # RFC 6409, and RFC 8314 for TLS from the start.
 SMTP_PORTS = {"smtp": 587, "smtp+starttls": 587, "smtps": 465}
 
+# What a Medusa beside this server signs with has to be known, and cannot be made here.
+_SHARED_SECRETS = {"jwt_secrets": "JWT_SECRET", "cookie_secrets": "COOKIE_SECRET"}
+
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SameSite = Literal["lax", "strict", "none"]
@@ -131,6 +134,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _redis_url(value: str) -> str:
+    if not re.match(r"(rediss?(\+(sentinel|cluster))?|unix)://.", value):
+        raise ValueError("redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// and a host is needed")
+    return value
+
+
 def _public_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
@@ -187,7 +196,25 @@ class Settings:
         "`medusa-auth.db` in the data folder.",
         secret=True,
     )
-    redis_url: str = _setting("REDIS_URL", _text, "", "Not used yet: sessions are kept in the database.", secret=True)
+    redis_url: str = _setting(
+        "REDIS_URL",
+        _redis_url,
+        "",
+        "Where sessions are kept: `redis://user:password@host:6379/0`, `rediss://` (TLS), `unix://`, "
+        "`redis+sentinel://host,host/service/0` or `redis+cluster://host,host`; Redis 7 or Valkey. "
+        "Unset: in the database.",
+        secret=True,
+    )
+    redis_prefix: str = _setting(
+        "MEDUSA_AUTH_REDIS_PREFIX", _text, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
+    )
+    shared: bool = _setting(
+        "MEDUSA_AUTH_SHARED",
+        _flag,
+        False,
+        "Share sessions, tokens, users and invites with a running Medusa v1 (docs/shared.md). Needs its database, "
+        "Redis, `JWT_SECRET` and `COOKIE_SECRET`.",
+    )
     jwt_secrets: tuple[str, ...] = _setting(
         "JWT_SECRET",
         _secret,
@@ -262,7 +289,8 @@ class Settings:
         "MEDUSA_AUTH_PASSWORD_SCHEME",
         _choice("argon2id", "scrypt"),
         "argon2id",
-        "How new password hashes are made. `scrypt` makes hashes that a Medusa on the same user table verifies.",
+        "How new password hashes are made. `scrypt` makes hashes that a Medusa on the same user table verifies, and is "
+        "what shared mode uses.",
     )
     password_rules: bool = _setting(
         "MEDUSA_AUTH_PASSWORD_RULES",
@@ -352,6 +380,8 @@ class Settings:
         _check_secrets(
             "COOKIE_SECRET", (*self.cookie_secrets, *self.cookie_secrets_previous), weak=self.allow_weak_secrets
         )
+        if self.shared:
+            _check_shared(self)
         if self.session_idle > self.session_life:
             raise SettingsError(
                 "MEDUSA_AUTH_SESSION_IDLE is longer than MEDUSA_AUTH_SESSION_LIFE: "
@@ -367,6 +397,13 @@ class Settings:
     def cookie_keys(self) -> tuple[str, ...]:
         """Signs with the first, verifies with all."""
         return (*self.cookie_secrets, *self.cookie_secrets_previous)
+
+
+def _check_shared(settings: Settings) -> None:
+    if not settings.database_url.startswith("postgres") or not settings.redis_url:
+        raise SettingsError("MEDUSA_AUTH_SHARED needs Medusa's own DATABASE_URL (postgresql://) and REDIS_URL.")
+    if settings.password_scheme != "scrypt":  # noqa: S105 - a name
+        raise SettingsError("MEDUSA_AUTH_SHARED needs MEDUSA_AUTH_PASSWORD_SCHEME=scrypt: Medusa knows no other hash.")
 
 
 def _check_secrets(name: str, secrets: tuple[str, ...], *, weak: bool) -> None:
@@ -398,6 +435,11 @@ def from_env(environ: Mapping[str, str] | None = None, *, data_dir: Path | None 
     values = {
         each.name: _parse(each, environ) for each in fields(Settings) if environ.get(each.metadata.get("env", ""))
     }
+    if values.get("shared"):
+        values.setdefault("password_scheme", "scrypt")
+        missing = [env for name, env in _SHARED_SECRETS.items() if name not in values]
+        if missing:
+            raise SettingsError(f"MEDUSA_AUTH_SHARED needs {' and '.join(missing)}, the same as Medusa's.")
     values.setdefault("database_url", f"sqlite:///{folder.path / 'medusa-auth.db'}")
     if "jwt_secrets" not in values:
         values["jwt_secrets"] = folder.secrets("jwt-secret")

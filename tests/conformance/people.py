@@ -106,7 +106,8 @@ class People(Replay):
             return
         owner = self.owners[session_id] = OWNERS.get(exchange.name, USER.id)
         now = self.clock.now
-        tx.sessions.add(Session(secret_hash(session_id), self._name(owner), now, now, now + timedelta(hours=10)))
+        session = Session(secret_hash(session_id), self._name(owner), now, now, now + timedelta(hours=10))
+        tx.sessions.add(session, session_id)
 
     def _users_before(self, exchange: Exchange) -> Iterator[Json]:
         """All who were there, as the answers before and, where it changes nothing, this one show them."""

@@ -228,7 +228,8 @@ async def test_forgetting_one_user_leaves_room_and_no_remains(house: House):
     api_token, _ = await house.records.write(lambda tx: house.api_tokens.issue(tx, other, "job", house.now))
     await identities.check(Credential(Method.API_TOKEN, api_token), house.now)
     cache = identities._cache
-    assert {known.identity.user.id for known in cache._known.values()} == {other.id} == set(cache._of_user)
+    assert {known.identity.user.id for known in cache._known.values()} == {other.id}
+    assert set(cache._named) == {other.id, *(known.identity.credential_id for known in cache._known.values())}
 
 
 async def test_those_who_are_forgotten_for_want_of_room_leave_no_remains(house: House):
@@ -237,7 +238,7 @@ async def test_those_who_are_forgotten_for_want_of_room_leave_no_remains(house: 
     for _ in range(10):
         await house.check(identities, await house.sign_in())
     assert len(identities._cache._known) == 2
-    assert [len(keys) for keys in identities._cache._of_user.values()] == [2]
+    assert sorted(len(keys) for keys in identities._cache._named.values()) == [1, 1, 2]
 
 
 async def test_a_check_after_a_revocation_does_not_join_a_question_from_before_it(house: House):

@@ -26,7 +26,10 @@ def _session(last_seen_at: datetime = NOW) -> Session:
 
 
 async def _find(house: House, session_id: str) -> Session:
-    return await house.records.read(lambda tx: house.sessions.find(tx, session_id, house.now))
+    session = await house.records.read(lambda tx: house.sessions.find(tx, session_id))
+    if RULES.is_over(session, house.now):
+        raise AuthenticationError
+    return session
 
 
 @pytest.mark.asvs("7.3.1")

@@ -41,9 +41,9 @@ async def test_a_replaced_session_ends_with_the_commit_that_starts_the_new_one(h
     await house.add_user()
     old = await house.sign_in()
     new = await house.sign_in(replaces=old)
-    assert await house.records.read(lambda tx: house.sessions.find(tx, new, house.now))
+    assert await house.records.read(lambda tx: house.sessions.find(tx, new))
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: house.sessions.find(tx, old, house.now))
+        await house.records.read(lambda tx: house.sessions.find(tx, old))
 
 
 async def test_an_api_token_expires_when_it_says(house: House):

@@ -58,10 +58,10 @@ async def identity_of(house: House, user: User, method: Method) -> Identity:
 async def test_a_request_under_way_does_nothing_once_its_credential_has_ended(house: House, method: Method, what: str):
     user = await house.add_user("a@example.com")
     identity = await identity_of(house, user, method)
-    assert (await house.records.read(lambda tx: _actor(tx, identity))).id == user.id
+    assert (await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))).id == user.id
     await house.records.write(lambda tx: CONTEXT_ENDS[what](house, tx, user, identity))
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: _actor(tx, identity))
+        await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))
 
 
 async def test_an_access_token_that_does_not_say_when_it_was_issued_ends_with_the_password(house: House):
@@ -69,4 +69,4 @@ async def test_an_access_token_that_does_not_say_when_it_was_issued_ends_with_th
     identity = replace(await identity_of(house, user, Method.ACCESS_TOKEN), issued_at=None)
     await house.records.write(lambda tx: house.users.set_password(tx, user, "hash", house.now))
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: _actor(tx, identity))
+        await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))

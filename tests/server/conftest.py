@@ -39,7 +39,7 @@ def starting(folder: Path, password_hash: str, database: dict[str, str]) -> Iter
         yield start
 
 
-DATABASES = ("sqlite", "postgresql")
+DATABASES = ("sqlite", "postgresql", "postgresql and redis")
 
 
 @pytest.fixture(params=DATABASES)
@@ -56,7 +56,11 @@ def shared_database(request: pytest.FixtureRequest) -> dict[str, str]:
 def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
-    return {"DATABASE_URL": request.getfixturevalue("new_postgresql")()}
+    database = {"DATABASE_URL": request.getfixturevalue("new_postgresql")()}
+    if request.param == "postgresql":
+        return database
+    url, prefix = request.getfixturevalue("new_redis")()
+    return database | {"REDIS_URL": url, "MEDUSA_AUTH_REDIS_PREFIX": prefix}
 
 
 @pytest.fixture

@@ -72,4 +72,5 @@ def test_an_error_of_ours_is_told_to_nobody(server: Running, monkeypatch: pytest
 
 
 def test_ready_says_so(server: Running):
-    assert server.client().get("/ready").json() == {"ready": True, "stores": {"database": True}}
+    stores = {"database": True} | ({"redis": True} if server.parts.settings.redis_url else {})
+    assert server.client().get("/ready").json() == {"ready": True, "stores": stores}

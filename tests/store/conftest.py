@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medusa_auth.store.base import Changes, Records
-from medusa_auth.store.sql.listen import listen as listen_to
+from medusa_auth.store.opening import Stores
 from medusa_auth.store.sql.migrate import migrate
 from medusa_auth.store.sql.records import SqlRecords
 
@@ -27,7 +27,7 @@ def url(tmp_path: Path) -> str:
 
 
 # What every store keeps to is asked of each of these.
-STORES = ("sqlite", "postgresql")
+STORES = ("sqlite", "postgresql", "postgresql and redis")
 
 
 @dataclass
@@ -39,21 +39,27 @@ class Store:
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """One of the stores, new and empty; who listens to it is closed with it."""
+    redis: tuple[str, str] = ("", "")
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'test.db'}"
         migrate(url)
     else:
         url = request.getfixturevalue("new_postgresql")()
-    records = SqlRecords(url)
+    if request.param == "postgresql and redis":
+        redis = request.getfixturevalue("new_redis")()
+    stores = Stores(url, *redis)
     with ExitStack() as stack:
-        stack.callback(records.close)
+        stack.callback(stores.close)
 
         def listen() -> Changes:
-            changes = listen_to(url)
+            # As another process would.
+            other = Stores(url, *redis)
+            stack.callback(other.close)
+            changes = other.listen()
             stack.callback(changes.close)
             return changes
 
-        yield Store(records, listen)
+        yield Store(stores.records, listen)
 
 
 @pytest.fixture

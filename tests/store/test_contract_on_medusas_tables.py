@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 from tests.store.conftest import Store
@@ -12,10 +11,8 @@ from tests.store.test_contract_people import TestInvites as TestInvitesOnMedusas
 from tests.store.test_contract_people import TestUsers as TestUserListsOnMedusasTables  # noqa: F401
 from tests.store.test_contract_people import people  # noqa: F401 - a fixture
 
-from medusa_auth.store.base import Changes
-from medusa_auth.store.sql.listen import listen as listen_to
+from medusa_auth.store.opening import Stores
 from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.records import SqlRecords
 
 pytestmark = pytest.mark.anyio
 
@@ -24,13 +21,6 @@ pytestmark = pytest.mark.anyio
 def store(new_medusa_database: Callable[[], str]) -> Iterator[Store]:
     url = new_medusa_database()
     assert migrate(url).medusas == ("invite", "user")
-    records = SqlRecords(url)
-    with ExitStack() as stack:
-        stack.callback(records.close)
-
-        def listen() -> Changes:
-            changes = listen_to(url)
-            stack.callback(changes.close)
-            return changes
-
-        yield Store(records, listen)
+    stores = Stores(url)
+    yield Store(stores.records, stores.listen)
+    stores.close()

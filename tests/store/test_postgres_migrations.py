@@ -15,6 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
@@ -22,6 +24,7 @@ from tests.services.postgres import PostgresCluster
 from tests.services.process import free_port
 
 from medusa_auth.errors import SettingsError
+from medusa_auth.store.sql import migrate as module
 from medusa_auth.store.sql.engines import sqlalchemy_url
 from medusa_auth.store.sql.migrate import ADVISORY_LOCK, HEAD, Schema, look, migrate
 from medusa_auth.store.sql.tables import metadata
@@ -234,10 +237,11 @@ class TestCommand:
         assert "Medusa's invite and user stood there already" in made.stdout
         again = command(tmp_path, medusas)
         assert again.stdout.startswith("Nothing to do: ")
-        with psycopg.connect(medusas) as connection:
-            connection.execute("DROP TABLE auth_outbox, auth_password_reset")
-            connection.execute("UPDATE auth_schema_version SET version_num = '0001'")
-        assert f"from version 0001 to {HEAD}" in command(tmp_path, medusas).stdout
+
+    def test_it_says_from_which_version_it_went_to_which(self, tmp_path: Path, empty: str):
+        migrate_to("0001", empty)
+        assert f"from version 0001 to {HEAD}" in command(tmp_path, empty).stdout
+        assert tables(empty) == OURS
 
     def test_an_error_is_one_line_without_the_password(self, tmp_path: Path):
         done = command(tmp_path, f"postgresql://u:hunter2@127.0.0.1:{free_port()}/x")
@@ -245,6 +249,16 @@ class TestCommand:
         assert done.stderr.startswith("Error: The database cannot be used: ")
         assert len(done.stderr.splitlines()) == 1
         assert "hunter2" not in done.stdout + done.stderr
+
+
+def migrate_to(version: str, url: str) -> None:
+    """As an older version of this program would have done."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).with_name("migrations")))
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, version)
 
 
 def command(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from medusa_auth.settings import from_env
 from medusa_auth.store.sql.engines import place
 from medusa_auth.store.sql.migrate import HEAD, Schema
 from medusa_auth.store.sql.migrate import migrate as bring_up_to_date
+from medusa_auth.store.sql.shared import announce_changes
 
 __all__ = ["migrate"]
 
@@ -14,11 +15,15 @@ __all__ = ["migrate"]
 def migrate(data_dir: DataDirOption = None) -> None:
     """Bring the database's schema up to date, and say what was done. Every start does so too.
 
-    In a store's own database only tables that begin with auth_ are added; Medusa's stay as they are.
+    In a store's own database only tables that begin with auth_ are added; Medusa's stay as they are. In shared mode its
+    table of users gets a trigger, too.
     """
     with errors_shown():
-        url = from_env(data_dir=data_dir).database_url
+        settings = from_env(data_dir=data_dir)
+        url = settings.database_url
         before = bring_up_to_date(url)
+        if settings.shared:
+            announce_changes(url)
         for line in _told(before, place(url)):
             output.print(escaped(line), highlight=False, emoji=False, soft_wrap=True)
 

@@ -121,6 +121,11 @@ def _welcome(start: _Start) -> None:
         "      print(medusa.admin.auth.get_session().user)",
         "",
     ]
+    if start.settings.shared:
+        lines += [
+            "[bold]Shared[/] with a Medusa v1, which is less strict: what it does counts here, too (docs/shared.md)",
+            "",
+        ]
     if start.settings.api_page:
         lines += [f"[bold]The API[/]  {url}/docs", ""]
     output.print("\n".join(lines), highlight=False, soft_wrap=True, emoji=False)

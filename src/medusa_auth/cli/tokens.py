@@ -52,7 +52,7 @@ def list_(json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """Show all tokens; never the secrets."""
 
     async def work(parts: Parts) -> list[ApiToken]:
-        return list(await parts.records.read(lambda tx: tx.api_tokens.list()))
+        return list(await parts.records.read(parts.api_tokens.list))
 
     show(with_parts(data_dir, work), ("id", "name", "user_id", "created_at", "last_used_at", "expires_at"), json=json)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, new_id, secret_hash
@@ -18,15 +19,22 @@ API_TOKEN_PREFIX = "mat_"  # noqa: S105 - a name
 SECRET_BYTES = 32
 # What the one of Medusa's update endpoint is called, a user's only one of that name.
 CHOSEN_NAME = "api_token"
+# Of the ids of those that can be read, which have no record.
+_READABLE_PREFIX = "tok_readable_"
 # How precisely the last use is known.
 TOUCH_EVERY = timedelta(minutes=1)
 
 
 class ApiTokens:
-    """The rules of API tokens, over a transaction of the caller's."""
+    """The rules of API tokens, over a transaction of the caller's.
 
-    def __init__(self, random: Random = os.urandom) -> None:
+    `readable`: a program beside this one knows one token of each user, which it has to be able to read. That one is
+    kept as it is, with its user, and counts for as long as it stands there.
+    """
+
+    def __init__(self, random: Random = os.urandom, *, readable: bool = False) -> None:
         self._random = random
+        self._readable = readable
 
     def issue(
         self, tx: Transaction, user: User, name: str, now: datetime, life: timedelta | None = None
@@ -34,6 +42,9 @@ class ApiTokens:
         """A new token of `user`, shown now and never again, and its record. `life` None: until it is revoked."""
         secret = base64.urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
         token = API_TOKEN_PREFIX + secret
+        if self._readable and life is None and tx.users.get_readable_token(user.id) is None:
+            tx.users.set_readable_token(user.id, token)
+            return token, _readable_record(user, token)
         record = ApiToken(
             id=new_id("tok", now, self._random),
             user_id=user.id,
@@ -51,27 +62,69 @@ class ApiTokens:
         """
         tx.api_tokens.delete_named(user.id, CHOSEN_NAME)
         tx.announce(user.id, now)
+        if self._readable:
+            tx.users.set_readable_token(user.id, None)
         if not token:
             return
-        if tx.api_tokens.get_by_hash(secret_hash(token)) is not None:
+        if self._is_taken(tx, token):
             raise InvalidRequestError("api_token cannot be this one: choose another")
+        if self._readable:
+            tx.users.set_readable_token(user.id, token)
+            return
         record = ApiToken(id=new_id("tok", now, self._random), user_id=user.id, name=CHOSEN_NAME, created_at=now)
         tx.api_tokens.add(record, secret_hash(token))
 
     def find(self, tx: Transaction, token: str, now: datetime) -> ApiToken:
         """The living record of `token`. Raises AuthenticationError if it never was, was revoked, or has expired."""
         record = tx.api_tokens.get_by_hash(secret_hash(token))
+        if record is None and self._readable:
+            user = tx.users.find_by_readable_token(token)
+            record = None if user is None else _readable_record(user, token)
         if record is None or (record.expires_at is not None and now >= record.expires_at):
             raise AuthenticationError
         return record
 
     def is_due(self, record: ApiToken, now: datetime) -> bool:
         """Whether the last use has to be written again."""
+        if record.id.startswith(_READABLE_PREFIX):
+            return False
         return record.last_used_at is None or now >= record.last_used_at + TOUCH_EVERY
+
+    def is_good(self, tx: Transaction, token_id: str, user_id: str) -> bool:
+        """Whether the user still has the token of that id."""
+        if token_id.startswith(_READABLE_PREFIX):
+            token = tx.users.get_readable_token(user_id)
+            return token is not None and _readable_id(token) == token_id
+        return tx.api_tokens.get(token_id) is not None
+
+    def list(self, tx: Transaction) -> Sequence[ApiToken]:
+        """All, those that can be read last."""
+        readable = tx.users.list_readable_tokens() if self._readable else ()
+        return [*tx.api_tokens.list(), *(_readable_record(user, token) for user, token in readable)]
 
     def revoke(self, tx: Transaction, token_id: str, now: datetime) -> bool:
         """End it everywhere. False if there is none of that id."""
-        user_id = tx.api_tokens.delete(token_id)
+        user_id = tx.api_tokens.delete(token_id) or self._revoke_readable(tx, token_id)
         if user_id is not None:
             tx.announce(user_id, now)
         return user_id is not None
+
+    def _revoke_readable(self, tx: Transaction, token_id: str) -> str | None:
+        for user, token in tx.users.list_readable_tokens() if self._readable else ():
+            if _readable_id(token) == token_id:
+                tx.users.set_readable_token(user.id, None)
+                return user.id
+        return None
+
+    def _is_taken(self, tx: Transaction, token: str) -> bool:
+        return tx.api_tokens.get_by_hash(secret_hash(token)) is not None or (
+            self._readable and any(token == taken for _, taken in tx.users.list_readable_tokens())
+        )
+
+
+def _readable_record(user: User, token: str) -> ApiToken:
+    return ApiToken(_readable_id(token), user.id, CHOSEN_NAME, created_at=user.updated_at)
+
+
+def _readable_id(token: str) -> str:
+    return _READABLE_PREFIX + secret_hash(token)[:24]

@@ -46,6 +46,11 @@ class _Known:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Announced:
+    names: set[str]
+
+
 class Identities:
     """`capacity` is how many are remembered; 0 asks the store each time.
 
@@ -70,8 +75,11 @@ class Identities:
         self._access_tokens = access_tokens
         self._api_tokens = api_tokens
         self._cache = _Cache(capacity)
-        # Counts the times that anybody was forgotten.
+        # Counts the times that anybody was forgotten, and that everybody was.
         self._epoch = 0
+        self._cleared = 0
+        # What has been announced since each of the proofs under way began.
+        self._proving: list[_Announced] = []
         self._heard: bool | None = None
         self._asked: dict[tuple[bytes, int], asyncio.Task[Identity]] = {}
 
@@ -101,20 +109,23 @@ class Identities:
 
     def _forget_changed(self) -> bool:
         try:
-            users = self._changes.poll()
+            names = self._changes.poll()
         except UnavailableError:
             self._forget_everybody()
             return False
-        if users is None:
+        if names is None:
             self._forget_everybody()
-        elif users:
+        elif names:
             self._epoch += 1
-            for user_id in users:
-                self._cache.forget(user_id)
+            for name in names:
+                self._cache.forget(name)
+            for announced in self._proving:
+                announced.names.update(names)
         return True
 
     def _forget_everybody(self) -> None:
         self._epoch += 1
+        self._cleared += 1
         self._cache.clear()
 
     async def _ask_once(self, key: bytes, credential: Credential, now: datetime) -> Identity:
@@ -134,10 +145,15 @@ class Identities:
             task.exception()
 
     async def _ask(self, key: bytes, credential: Credential, now: datetime) -> Identity:
-        epoch = self._epoch
-        known = await self._prove(credential, now)
-        if self._listen() and self._epoch == epoch:
-            self._cache.put(key, known)
+        announced = _Announced(set())
+        cleared = self._cleared
+        self._proving.append(announced)
+        try:
+            known = await self._prove(credential, now)
+            if self._listen() and self._cleared == cleared and announced.names.isdisjoint(_names(known.identity)):
+                self._cache.put(key, known)
+        finally:
+            self._proving.remove(announced)
         return known.identity
 
     async def _prove(self, credential: Credential, now: datetime) -> _Known:
@@ -153,10 +169,14 @@ class Identities:
             raise AuthenticationError
 
         def find(tx: Transaction) -> tuple[Session, User]:
-            session = self._sessions.find(tx, session_id, now)
+            session = self._sessions.find(tx, session_id)
             return session, _living(tx, session.user_id)
 
         session, user = await self._records.read(find)
+        if self._sessions.rules.is_over(session, now):
+            # Whoever shares it would keep it.
+            await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
+            raise AuthenticationError
         seen_at = session.last_seen_at
         if self._sessions.rules.is_due(session, now):
             seen_at = await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now), now, seen_at)
@@ -203,12 +223,12 @@ def _living(tx: Transaction, user_id: str) -> User:
 
 
 class _Cache:
-    """The most recently used are kept; each can be found by its user."""
+    """The most recently used are kept; each can be found by its user and by its credential's id."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._of_user: dict[str, set[bytes]] = {}
+        self._named: dict[str, set[bytes]] = {}
 
     def get(self, key: bytes) -> _Known | None:
         known = self._known.get(key)
@@ -223,20 +243,27 @@ class _Cache:
         while len(self._known) >= self._capacity:
             self._drop(next(iter(self._known)))
         self._known[key] = known
-        self._of_user.setdefault(known.identity.user.id, set()).add(key)
+        for name in _names(known.identity):
+            self._named.setdefault(name, set()).add(key)
 
-    def forget(self, user_id: str) -> None:
-        for key in self._of_user.pop(user_id, set()):
-            del self._known[key]
+    def forget(self, name: str) -> None:
+        for key in tuple(self._named.get(name, ())):
+            self._drop(key)
 
     def clear(self) -> None:
         self._known.clear()
-        self._of_user.clear()
+        self._named.clear()
 
     def _drop(self, key: bytes) -> None:
         known = self._known.pop(key, None)
-        if known is not None:
-            keys = self._of_user[known.identity.user.id]
+        if known is None:
+            return
+        for name in _names(known.identity):
+            keys = self._named[name]
             keys.discard(key)
             if not keys:
-                del self._of_user[known.identity.user.id]
+                del self._named[name]
+
+
+def _names(identity: Identity) -> tuple[str, str]:
+    return identity.user.id, identity.credential_id

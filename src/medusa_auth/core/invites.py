@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, new_id
-from medusa_auth.core.link_tokens import LinkTokens
+from medusa_auth.core.link_tokens import LinkTokens, keys_for
 from medusa_auth.core.users import Users, normalized_email
 from medusa_auth.errors import AuthenticationError, InvalidRequestError
 from medusa_auth.model import Invite, Role, User
@@ -21,11 +21,19 @@ INVITE_LIFE = timedelta(days=7)
 
 
 class Invites:
-    """The rules of invites, over a transaction of the caller's. An address has one invite at most."""
+    """The rules of invites, over a transaction of the caller's. An address has one invite at most.
 
-    def __init__(self, users: Users, secrets: Sequence[str], random: Random = os.urandom) -> None:
+    `shared`: a program beside this one makes and accepts invites in the same table.
+    """
+
+    def __init__(
+        self, users: Users, secrets: Sequence[str], random: Random = os.urandom, *, shared: bool = False
+    ) -> None:
         self._users = users
-        self._tokens = LinkTokens("invite", secrets, random)
+        # A program beside this one signs with the secrets themselves.
+        keys = [secret.encode() for secret in secrets] if shared else keys_for("invite", secrets)
+        self._tokens = LinkTokens(keys, random)
+        self._shared = shared
         self._random = random
 
     def create(self, tx: Transaction, email: str, role: Role, now: datetime) -> Invite:
@@ -62,10 +70,10 @@ class Invites:
     def check(self, tx: Transaction, token: str, now: datetime) -> Invite:
         """The invite of `token`. Raises InvalidRequestError if it is forged, used, replaced, withdrawn or over."""
         try:
-            id_hash = self._tokens.read(token).id_hash
+            known_by = self._tokens.read(token, foreign=self._shared).known_by
         except AuthenticationError:
             raise InvalidRequestError("Token is not valid") from None
-        invite = tx.invites.get_by_token_hash(id_hash)
+        invite = tx.invites.get_by_token_hash(known_by)
         if invite is None or now >= invite.expires_at:
             raise InvalidRequestError("Invalid invite")
         if tx.users.get_with_password(invite.user_email) is not None:

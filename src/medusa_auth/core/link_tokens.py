@@ -18,7 +18,7 @@ from medusa_auth.core.ids import Random, secret_hash
 from medusa_auth.core.jwts import Jwts
 from medusa_auth.errors import AuthenticationError
 
-__all__ = ["LinkToken", "LinkTokens"]
+__all__ = ["LinkToken", "LinkTokens", "keys_for"]
 
 # 128 bits: ASVS 5.0, V7.2.3.
 TOKEN_ID_BYTES = 16
@@ -26,18 +26,23 @@ TOKEN_ID_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class LinkToken:
-    """`id_hash` is the SHA-256 of its `jti`, in hex."""
+    """`known_by` is the SHA-256 of its `jti`, in hex; of a token of another program's, the token itself."""
 
-    id_hash: str
+    known_by: str
     claims: Mapping[str, Any]
 
 
-class LinkTokens:
-    """The tokens of one `purpose`. Its keys are its own, made from `secrets`: no other token is ever taken for one."""
+def keys_for(purpose: str, secrets: Sequence[str]) -> Sequence[bytes]:
+    """Keys of one purpose's own, made from `secrets`: no other token is ever taken for one of its."""
+    label = f"medusa-auth link token: {purpose}".encode()
+    return [hmac.digest(secret.encode(), label, "sha256") for secret in secrets]
 
-    def __init__(self, purpose: str, secrets: Sequence[str], random: Random = os.urandom) -> None:
-        label = f"medusa-auth link token: {purpose}".encode()
-        self._jwts = Jwts([hmac.digest(secret.encode(), label, "sha256") for secret in secrets])
+
+class LinkTokens:
+    """The tokens of one purpose. Signs with the first of `keys`, verifies with all."""
+
+    def __init__(self, keys: Sequence[bytes], random: Random = os.urandom) -> None:
+        self._jwts = Jwts(keys)
         self._random = random
 
     def issue(self, claims: Mapping[str, Any], now: datetime, expires_at: datetime) -> tuple[str, str]:
@@ -46,13 +51,16 @@ class LinkTokens:
         times = {"iat": int(now.timestamp()), "exp": int(expires_at.timestamp())}
         return self._jwts.sign({**claims, **times, "jti": token_id}), secret_hash(token_id)
 
-    def read(self, token: str) -> LinkToken:
+    def read(self, token: str, *, foreign: bool = False) -> LinkToken:
         """What `token` says, if it was issued here for this purpose. Raises AuthenticationError.
 
-        Whether it is still good is for the record of `id_hash` to say.
+        Whether it is still good is for the record that it is known by to say. `foreign`: it may be another program's,
+        without `jti`.
         """
         claims = self._jwts.signed_claims(token)
         token_id = claims.get("jti")
+        if foreign and "jti" not in claims:
+            return LinkToken(token, claims)
         if not isinstance(token_id, str) or not token_id:
             raise AuthenticationError
         return LinkToken(secret_hash(token_id), claims)

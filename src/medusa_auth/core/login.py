@@ -17,7 +17,7 @@ from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Context, Session, User
 from medusa_auth.store.base import Records, Transaction
 
-__all__ = ["Login", "SignedIn"]
+__all__ = ["Left", "Login", "SignedIn"]
 
 T = TypeVar("T")
 
@@ -32,6 +32,14 @@ class SignedIn:
     user: User
     session_id: str
     session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A session that is nobody's of ours; its id is as secret as that of one which is."""
+
+    session_id: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,8 @@ class Login:
         """
 
         def start(tx: Transaction, user: User) -> SignedIn:
-            if replaces is not None:
-                self._sessions.end(tx, replaces, now)
-            return SignedIn(user, *self._sessions.start(tx, user, context, now))
+            others = None if replaces is None else self._sessions.end(tx, replaces, now)
+            return SignedIn(user, *self._sessions.start(tx, user, context, now, others))
 
         return await self._proven(email, password, start)
 
@@ -69,20 +76,21 @@ class Login:
         """An access token. Raises as `sign_in`."""
         return await self._proven(email, password, lambda tx, user: self._access_tokens.issue(tx, user, now))
 
-    async def sign_out(self, session_id: str | None, access_token: str | None, now: datetime) -> None:
+    async def sign_out(self, session_id: str | None, access_token: str | None, now: datetime) -> Left | None:
         """End the session and the access token that a request carries, everywhere and at once.
 
-        What is not good any more, or never was, is no error. Raises UnavailableError: then nothing has ended.
+        The result is for the browser to go on with, if the session was shared and others kept something in it. What is
+        not good any more, or never was, is no error. Raises UnavailableError: then the logout is not confirmed.
         """
 
-        def end(tx: Transaction) -> None:
-            if session_id is not None:
-                self._sessions.end(tx, session_id, now)
+        def end(tx: Transaction) -> Left | None:
             if access_token is not None:
                 with suppress(AuthenticationError):
                     self._access_tokens.revoke(tx, self._access_tokens.verify(access_token, now), now)
+            others = None if session_id is None else self._sessions.end(tx, session_id, now)
+            return Left(*self._sessions.leave(tx, others, now)) if others else None
 
-        await self._records.write(end)
+        return await self._records.write(end)
 
     async def _proven(self, email: str, password: str, then: Callable[[Transaction, User], T]) -> T:
         """The result of `then` for the user whose address and password these are, still so within its transaction."""

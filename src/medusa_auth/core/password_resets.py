@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, secret_hash
-from medusa_auth.core.link_tokens import LinkTokens
+from medusa_auth.core.link_tokens import LinkTokens, keys_for
 from medusa_auth.core.users import Users, normalized_email
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import PasswordReset, User
@@ -24,7 +24,7 @@ class PasswordResets:
 
     def __init__(self, users: Users, secrets: Sequence[str], random: Random = os.urandom) -> None:
         self._users = users
-        self._tokens = LinkTokens("password reset", secrets, random)
+        self._tokens = LinkTokens(keys_for("password reset", secrets), random)
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for a link. It ends with its use, its time, or the password that the user has now."""
@@ -39,7 +39,7 @@ class PasswordResets:
 
         Raises AuthenticationError, the same for a token that is forged, used, or over.
         """
-        reset = tx.password_resets.get(self._tokens.read(token).id_hash)
+        reset = tx.password_resets.get(self._tokens.read(token).known_by)
         user = None if reset is None else tx.users.get(reset.user_id)
         if (
             reset is None

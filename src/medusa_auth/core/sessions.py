@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from medusa_auth.core.ids import Random, secret_hash
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Context, Session, User
-from medusa_auth.store.base import Transaction
+from medusa_auth.store.base import Others, Transaction
 
 __all__ = ["TOUCH_EVERY", "SessionRules", "Sessions"]
 
@@ -48,9 +48,11 @@ class Sessions:
         self.rules = rules
         self._random = random
 
-    def start(self, tx: Transaction, user: User, context: Context, now: datetime) -> tuple[str, Session]:
+    def start(
+        self, tx: Transaction, user: User, context: Context, now: datetime, others: Others | None = None
+    ) -> tuple[str, Session]:
         """The id of a new session of `user`, which nobody else will ever see again, and its record."""
-        session_id = base64.urlsafe_b64encode(self._random(SESSION_ID_BYTES)).decode()
+        session_id = self._new_id()
         session = Session(
             id_hash=secret_hash(session_id),
             user_id=user.id,
@@ -61,18 +63,29 @@ class Sessions:
             user_agent=context.user_agent and context.user_agent[:USER_AGENT_LENGTH],
         )
         tx.sessions.delete_expired(now)
-        tx.sessions.add(session)
+        tx.sessions.add(session, session_id, others)
         return session_id, session
 
-    def find(self, tx: Transaction, session_id: str, now: datetime) -> Session:
-        """The living session of that id. Raises AuthenticationError if it never was, was ended, or is over."""
-        session = tx.sessions.get(secret_hash(session_id))
-        if session is None or self.rules.is_over(session, now):
+    def find(self, tx: Transaction, session_id: str) -> Session:
+        """The session of that id; `rules` tell whether it is over. Raises AuthenticationError if there is none."""
+        session = tx.sessions.find(session_id, secret_hash(session_id))
+        if session is None:
             raise AuthenticationError
         return session
 
-    def end(self, tx: Transaction, session_id: str, now: datetime) -> None:
-        """End it everywhere; ending one that does not exist is no error."""
-        user_id = tx.sessions.delete(secret_hash(session_id))
+    def end(self, tx: Transaction, session_id: str, now: datetime) -> Others | None:
+        """End it everywhere, and tell what others kept in it; ending one that does not exist is no error."""
+        others = tx.sessions.find_others(session_id)
+        user_id = tx.sessions.delete(secret_hash(session_id), session_id)
         if user_id is not None:
             tx.announce(user_id, now)
+        return others
+
+    def leave(self, tx: Transaction, others: Others, now: datetime) -> tuple[str, datetime]:
+        """The id and the end of a new session that is nobody's, with what others kept in the one before."""
+        session_id, expires_at = self._new_id(), now + self.rules.life
+        tx.sessions.add_others(session_id, others, expires_at)
+        return session_id, expires_at
+
+    def _new_id(self) -> str:
+        return base64.urlsafe_b64encode(self._random(SESSION_ID_BYTES)).decode()

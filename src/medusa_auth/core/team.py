@@ -81,7 +81,7 @@ class Team:
         password_hash = await self._hashed(new, email)
 
         def create(tx: Transaction) -> User:
-            self._permissions.check(_actor(tx, identity), Permission.MANAGE_USERS)
+            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_USERS)
             if tx.users.get_with_password(normalized_email(email)) is not None:
                 raise InvalidRequestError("A user with the same email already exists.")
             user = self._users.create(
@@ -104,7 +104,7 @@ class Team:
         """`api_token` empty takes the user's away; None leaves it. Raises NotFoundError, InvalidRequestError."""
 
         def update(tx: Transaction) -> User:
-            actor, user = _actor(tx, identity), self._users.get(tx, user_id)
+            actor, user = self._actor(tx, identity), self._users.get(tx, user_id)
             self._check_change(tx, actor, user, changes, api_token)
             changed = self._users.update(tx, user, changes, now)
             if api_token is None:
@@ -119,7 +119,7 @@ class Team:
         """One who is not there is no error: as in Medusa, who asks twice is told the same."""
 
         def delete(tx: Transaction) -> None:
-            actor = _actor(tx, identity)
+            actor = self._actor(tx, identity)
             if user_id != actor.id:
                 self._permissions.check(actor, Permission.MANAGE_USERS)
             user = tx.users.get(user_id)
@@ -138,7 +138,7 @@ class Team:
         """Invite somebody, or again. Raises InvalidRequestError if there is a user of that address."""
 
         def create(tx: Transaction) -> None:
-            self._permissions.check(_actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
             self._mail_invite(tx, self._invites.create(tx, email, role, now), now)
 
         await self._records.write(create)
@@ -147,7 +147,7 @@ class Team:
         """A new mail; the older token is over. Raises InvalidRequestError if there is no such invite."""
 
         def resend(tx: Transaction) -> None:
-            self._permissions.check(_actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
             invite = self._invites.find(tx, invite_id)
             self._invites.issue(tx, invite, now)
             self._mail_invite(tx, invite, now)
@@ -158,7 +158,7 @@ class Team:
         """One that is not there is no error, as in Medusa."""
 
         def delete(tx: Transaction) -> None:
-            self._permissions.check(_actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
             tx.invites.delete(invite_id)
 
         await self._records.write(delete)
@@ -225,23 +225,26 @@ class Team:
         if self._permissions.enforced:
             self._users.check_not_last_admin(tx, user)
 
+    def _actor(self, tx: Transaction, identity: Identity) -> User:
+        return _actor(tx, identity, self._api_tokens)
 
-def _actor(tx: Transaction, identity: Identity) -> User:
+
+def _actor(tx: Transaction, identity: Identity, api_tokens: ApiTokens) -> User:
     """Who asks, as they are now.
 
     Raises AuthenticationError if they are no more, or if what they asked with has ended since.
     """
     actor = tx.users.get(identity.user.id)
-    if actor is None or not _is_still_good(tx, identity):
+    if actor is None or not _is_still_good(tx, identity, api_tokens):
         raise AuthenticationError
     return actor
 
 
-def _is_still_good(tx: Transaction, identity: Identity) -> bool:
+def _is_still_good(tx: Transaction, identity: Identity, api_tokens: ApiTokens) -> bool:
     if identity.method is Method.SESSION:
         return tx.sessions.get(identity.credential_id) is not None
     if identity.method is Method.API_TOKEN:
-        return tx.api_tokens.get(identity.credential_id) is not None
+        return api_tokens.is_good(tx, identity.credential_id, identity.user.id)
     not_before = tx.access_tokens.not_before(identity.user.id)
     ended_with_others = not_before is not None and (identity.issued_at is None or identity.issued_at < not_before)
     return not ended_with_others and not tx.access_tokens.is_revoked(identity.credential_id)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -35,6 +34,7 @@ from medusa_auth.server.api.users import UsersApi
 from medusa_auth.server.console.pages import ConsolePages
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.edge import Edge
+from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.server.identity import Identify
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.server.mail import FolderTransport, Mailer, Postman, SmtpTransport, Transport
@@ -42,9 +42,10 @@ from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Settings, from_env
-from medusa_auth.store.sql.listen import listen
+from medusa_auth.store.base import Records
+from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.records import SqlRecords
+from medusa_auth.store.sql.shared import announce_changes
 
 __all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
 
@@ -62,7 +63,8 @@ class Parts:
 
     settings: Settings
     clock: Clock
-    records: SqlRecords
+    stores: Stores
+    records: Records
     passwords: Passwords
     sessions: Sessions
     access_tokens: AccessTokens
@@ -81,14 +83,17 @@ class Parts:
     def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
         """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
         migrate(settings.database_url)
-        records = SqlRecords(settings.database_url)
+        if settings.shared:
+            announce_changes(settings.database_url)
+        stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix, _sharing(settings))
+        records = stores.records
         argon2id, scrypt = Argon2id(), Scrypt(random=random)
         current, other = (argon2id, scrypt) if settings.password_scheme == "argon2id" else (scrypt, argon2id)  # noqa: S105 - a name
         passwords = Passwords(current, (other,), HashingPool(settings.hashing_threads, settings.hashing_queue))
         sessions = Sessions(SessionRules(settings.session_life, settings.session_idle), random)
         access_tokens = AccessTokens(settings.jwt_keys, ADMIN_CLAIMS, settings.access_token_life, random)
-        users, api_tokens = Users(access_tokens, random), ApiTokens(random)
-        invites = Invites(users, settings.jwt_keys, random)
+        users, api_tokens = Users(access_tokens, random), ApiTokens(random, readable=settings.shared)
+        invites = Invites(users, settings.jwt_keys, random, shared=settings.shared)
         resets = PasswordResets(users, settings.jwt_keys, random)
         outbox = Outbox(invites, resets)
         postman = Postman(
@@ -101,6 +106,7 @@ class Parts:
         return cls(
             settings=settings,
             clock=clock,
+            stores=stores,
             records=records,
             passwords=passwords,
             sessions=sessions,
@@ -129,7 +135,7 @@ class Parts:
 
     def close(self) -> None:
         self.passwords.close()
-        self.records.close()
+        self.stores.close()
 
 
 def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> ASGIApp:
@@ -138,7 +144,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
     Raises SettingsError, and UnavailableError if the database cannot be read.
     """
     parts = Parts.of(settings, clock=clock, random=random)
-    changes = listen(settings.database_url, parts.records)
+    changes = parts.stores.listen()
     cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
     identities = Identities(
         cookie.read,
@@ -175,9 +181,15 @@ def app_from_env() -> ASGIApp:
     """For uvicorn's workers: each builds its own from the environment."""
     settings = from_env()
     configure_logs(settings.log_format)
-    if settings.redis_url:
-        structlog.get_logger().warning("REDIS_URL is not used yet: sessions are kept in the database")
     return create_app(settings)
+
+
+def _sharing(settings: Settings) -> Sharing | None:
+    if not settings.shared:
+        return None
+    secure = settings.public_url.startswith("https://")
+    sessions = ExpressSessions(settings.session_life, secure=secure, same_site=settings.cookie_same_site)
+    return Sharing(sessions, settings.session_life)
 
 
 def _transport(settings: Settings) -> Transport:
@@ -190,7 +202,7 @@ def _routes(parts: Parts, auth: AuthApi, identify: Identify) -> list[Route]:
         *auth.routes(),
         *UsersApi(team=parts.team, identify=identify, clock=clock).routes(),
         *InvitesApi(team=parts.team, identify=identify, clock=clock).routes(),
-        *HealthApi({"database": parts.records}).routes(),
+        *HealthApi(parts.stores.named).routes(),
     ]
     console = ConsolePages(team=parts.team, clock=clock, min_length=settings.password_min_length)
     unknown = UnknownApi(identify)

@@ -6,9 +6,10 @@ raises `UnavailableError`: the caller never takes silence for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from medusa_auth.model import ApiToken, Invite, Mail, MailKind, PasswordReset, Session, User, UserQuery
 
@@ -16,9 +17,13 @@ __all__ = [
     "AccessTokens",
     "ApiTokens",
     "Changes",
+    "ForeignSession",
+    "ForeignSessions",
     "Invites",
+    "Others",
     "Outbox",
     "PasswordResets",
+    "Pingable",
     "Records",
     "Sessions",
     "Transaction",
@@ -27,6 +32,25 @@ __all__ = [
 
 
 T = TypeVar("T")
+Others = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSession:
+    """A session as another program keeps it: whose it is, if it is an administrator's, and when it was used."""
+
+    user_id: str | None
+    seen_at: datetime
+    others: Others
+
+
+class ForeignSessions(Protocol):
+    """How that program writes its sessions."""
+
+    def encode(self, user_id: str | None, others: Others, expires_at: datetime) -> bytes: ...
+
+    def decode(self, text: bytes) -> ForeignSession | None:
+        """None for what is no session."""
 
 
 class Users(Protocol):
@@ -38,6 +62,16 @@ class Users(Protocol):
         """The user of an address in its stored form, and the password's hash."""
 
     def get_password_hash(self, user_id: str) -> str | None: ...
+
+    def find_by_readable_token(self, token: str) -> User | None:
+        """Whose readable API token it is, if it is one user's alone: see `core.api_tokens`."""
+
+    def get_readable_token(self, user_id: str) -> str | None: ...
+
+    def list_readable_tokens(self) -> Sequence[tuple[User, str]]:
+        """All, with their users, oldest user first."""
+
+    def set_readable_token(self, user_id: str, token: str | None) -> None: ...
 
     def list(self) -> Sequence[User]:
         """All, oldest first."""
@@ -64,19 +98,35 @@ class Users(Protocol):
 
 
 class Sessions(Protocol):
+    """A session is known by the hash of its id.
+
+    The id itself is needed only where sessions are shared with another program, which finds them by it. What that
+    program keeps in one is called `others`; where sessions are ours alone there is none.
+    """
+
+    def find(self, session_id: str, id_hash: str) -> Session | None:
+        """As `get`, of whoever presents the id."""
+
     def get(self, id_hash: str) -> Session | None: ...
 
-    def add(self, session: Session) -> None: ...
+    def add(self, session: Session, session_id: str, others: Others | None = None) -> None: ...
 
     def touch(self, id_hash: str, seen_at: datetime) -> None:
         """Move `last_seen_at` forward, never back."""
 
-    def delete(self, id_hash: str) -> str | None:
+    def delete(self, id_hash: str, session_id: str | None = None) -> str | None:
         """The id of the user whose session it was; None if there was none."""
 
-    def delete_of_user(self, user_id: str) -> int: ...
+    def delete_of_user(self, user_id: str) -> int:
+        """How many there were."""
 
-    def delete_expired(self, now: datetime) -> int: ...
+    def delete_expired(self, now: datetime) -> None:
+        """Those that are over may have gone by themselves."""
+
+    def find_others(self, session_id: str) -> Others | None: ...
+
+    def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
+        """A session that is nobody's of ours."""
 
 
 class AccessTokens(Protocol):
@@ -195,7 +245,12 @@ class Transaction(Protocol):
         """With the commit, every `Changes` hears that what is cached of this user has to be forgotten."""
 
 
-class Records(Protocol):
+class Pingable(Protocol):
+    async def ping(self) -> None:
+        """Raises UnavailableError if the store cannot be reached."""
+
+
+class Records(Pingable, Protocol):
     """A transaction is a function of it: it runs in a thread of the store's, as a whole."""
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
@@ -204,22 +259,21 @@ class Records(Protocol):
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, committed, durably, when it is given. What `work` raises undoes it, and is raised."""
 
-    async def ping(self) -> None:
-        """Raises UnavailableError if the store cannot be reached."""
-
     def close(self) -> None: ...
 
 
 class Changes(Protocol):
     """Hears of every commit that announced something, whoever made it.
 
-    `delay` is in seconds: 0 on SQLite, 0.6 on PostgreSQL, where it is usually a few milliseconds.
+    `delay` is in seconds: 0 on SQLite, 0.6 over a network, where it is usually a few milliseconds.
     """
 
     delay: float
 
     def poll(self) -> Collection[str] | None:
-        """The users who were announced since the last call. None: some may have been missed, forget everybody.
+        """The users who were announced since the last call, and sessions by `id_hash` that changed by themselves.
+
+        None: some may have been missed, forget everybody.
 
         An announcement is in the answer of the first call that comes `delay` or more after its commit was acknowledged,
         or of an earlier one; of this process's own commits, of the first call at all. Raises UnavailableError if that

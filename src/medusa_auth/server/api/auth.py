@@ -65,10 +65,12 @@ class AuthApi:
         await read_json(request)
         await self._identify(request)
         session_id = self._identify.session_id(request)
-        await self._login.sign_out(session_id, self._identify.access_token(request), self._clock())
-        response = text_response("OK")
-        if session_id is not None:
-            response.headers["set-cookie"] = self._cookie.clear(secure=is_secure(request))
+        left = await self._login.sign_out(session_id, self._identify.access_token(request), self._clock())
+        response, secure = text_response("OK"), is_secure(request)
+        if left is not None:
+            response.headers["set-cookie"] = self._cookie.write(left.session_id, left.expires_at, secure=secure)
+        elif session_id is not None:
+            response.headers["set-cookie"] = self._cookie.clear(secure=secure)
         return response
 
     async def get_token(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from medusa_auth.errors import UnavailableError
 from medusa_auth.server.responses import json_response, text_response
 from medusa_auth.server.routes import Documented, ExpressRoute
-from medusa_auth.store.base import Records
+from medusa_auth.store.base import Pingable
 
 __all__ = ["HealthApi", "ReadyRes"]
 
@@ -29,7 +30,7 @@ class ReadyRes(msgspec.Struct):
 class HealthApi:
     """For load balancers and people; needs no credential and tells no more than yes or no."""
 
-    def __init__(self, stores: Mapping[str, Records]) -> None:
+    def __init__(self, stores: Mapping[str, Pingable]) -> None:
         self._stores = stores
 
     async def health(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint has one
@@ -44,7 +45,8 @@ class HealthApi:
 
     async def ready(self, request: Request) -> Response:  # noqa: ARG002 - as above
         """Every store can be reached; 503 if not."""
-        stores = {name: await _answers(store) for name, store in self._stores.items()}
+        answers = await asyncio.gather(*(_answers(store) for store in self._stores.values()))
+        stores = dict(zip(self._stores, answers, strict=True))
         ready = all(stores.values())
         return json_response(ReadyRes(ready, stores), 200 if ready else 503)
 
@@ -66,7 +68,7 @@ class HealthApi:
         ]
 
 
-async def _answers(store: Records) -> bool:
+async def _answers(store: Pingable) -> bool:
     try:
         await store.ping()
     except UnavailableError:

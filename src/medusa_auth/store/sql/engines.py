@@ -23,7 +23,7 @@ SQLITE_WRITERS = 1
 POSTGRESQL_WRITERS = 4
 BUSY_SECONDS = 0.4
 # What a server that is there but does not answer may take, in milliseconds.
-STATEMENT_TIMEOUT = 900
+STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
 
 _WRITES = "medusa_auth_writes"

@@ -1,6 +1,4 @@
-"""`Records` on SQLAlchemy Core. A store that does not answer within `TURN_SECONDS` and `WORK_SECONDS` raises
-`UnavailableError`.
-"""
+"""`Records` on SQLAlchemy Core. A store that does not answer within `ANSWER_WITHIN` raises `UnavailableError`."""
 
 from __future__ import annotations
 
@@ -11,13 +9,13 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.store.base import Transaction
+from medusa_auth.store.base import Sessions, Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
@@ -28,13 +26,12 @@ from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 
-__all__ = ["CHANNEL", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
-# At most, for a turn in this process, and then for the work; in seconds.
-TURN_SECONDS = 0.5
-WORK_SECONDS = 1.0
+# For a turn in this process and the work, in seconds: then it is 503, within the second that is promised.
+ANSWER_WITHIN = 0.9
 RETRY_AFTER_SECONDS = 1
 # Workers read an announcement at their next check. One that slept longer finds a gap and forgets everybody.
 ANNOUNCED_FOR = timedelta(hours=1)
@@ -45,14 +42,22 @@ IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
 TRIES = 12
 
 
+class SessionsElsewhere(Sessions, Protocol):
+    """Those of a store that is not the transaction's database."""
+
+    def flush(self) -> None:
+        """Write what waits for the commit, which follows. Raises UnavailableError: then it does not."""
+
+
 class SqlTransaction:
     """`store.base.Transaction` over one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, elsewhere: SessionsElsewhere | None) -> None:
         self._connection = connection
+        self._elsewhere = elsewhere
         self.announced: set[str] = set()
         self.users = SqlUsers(connection)
-        self.sessions = SqlSessions(connection)
+        self.sessions: Sessions = elsewhere or SqlSessions(connection)
         self.access_tokens = SqlAccessTokens(connection)
         self.api_tokens = SqlApiTokens(connection)
         self.password_resets = SqlPasswordResets(connection)
@@ -67,12 +72,20 @@ class SqlTransaction:
         self._connection.execute(delete(tables.change).where(tables.change.c.at < now - ANNOUNCED_FOR))
         self._connection.execute(insert(tables.change).values(user_id=user_id, at=now))
 
+    def before_commit(self) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere.flush()
+
 
 class SqlRecords:
-    """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`."""
+    """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`.
 
-    def __init__(self, url: str) -> None:
+    `sessions` makes a transaction's sessions, if they are kept elsewhere.
+    """
+
+    def __init__(self, url: str, sessions: Callable[[Connection], SessionsElsewhere] | None = None) -> None:
         self._database = open_database(url)
+        self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
         self._threads = ThreadPoolExecutor(
@@ -96,22 +109,18 @@ class SqlRecords:
 
     async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[Transaction], T], *, writes: bool) -> T:
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(ANSWER_WITHIN):
                 await turn.acquire()
-        except TimeoutError:
-            raise _unavailable() from None
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, writes)
-        # The turn ends with the work, also if whoever waited for it has gone away.
-        future.add_done_callback(lambda done: _end(turn, done))
-        try:
-            async with asyncio.timeout(WORK_SECONDS):
+                future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, writes)
+                # The turn ends with the work, also if whoever waited for it has gone away.
+                future.add_done_callback(lambda done: _end(turn, done))
                 return await asyncio.shield(future)
         except TimeoutError:
             # It may still be done: who asks again is told the same.
             raise _unavailable() from None
 
     def _repeated(self, work: Callable[[Transaction], T], writes: bool) -> T:  # noqa: FBT001 - called by an executor
-        until = time.monotonic() + WORK_SECONDS
+        until = time.monotonic() + ANSWER_WITHIN
         for attempt in range(TRIES):
             try:
                 return self._transaction(work, writes=writes)
@@ -124,8 +133,9 @@ class SqlRecords:
     def _transaction(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
         with _failures():
             with self._database.connect(writes=writes) as connection, connection.begin():
-                tx = SqlTransaction(connection)
+                tx = SqlTransaction(connection, self._sessions and self._sessions(connection))
                 result = work(tx)
+                tx.before_commit()
             if tx.announced and self.when_announced is not None:
                 self.when_announced(tx.announced)
             return result

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from medusa_auth.model import Session
+from medusa_auth.store.base import Others
 from medusa_auth.store.sql import tables
 
 __all__ = ["SqlSessions"]
@@ -23,11 +24,14 @@ class SqlSessions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
+        return self.get(id_hash)
+
     def get(self, id_hash: str) -> Session | None:
         row = self._connection.execute(select(_session).where(_session.c.id_hash == id_hash)).first()
         return None if row is None else Session(*row)
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Session, session_id: str, others: Others | None = None) -> None:  # noqa: ARG002 - ours alone
         values = {name: getattr(session, name) for name in _session.c.keys()}  # noqa: SIM118 - a collection of columns
         self._connection.execute(_ADD, values)
 
@@ -35,12 +39,18 @@ class SqlSessions:
         later = (_session.c.id_hash == id_hash, _session.c.last_seen_at < seen_at)
         self._connection.execute(update(_session).where(*later).values(last_seen_at=seen_at))
 
-    def delete(self, id_hash: str) -> str | None:
+    def delete(self, id_hash: str, session_id: str | None = None) -> str | None:  # noqa: ARG002
         gone = delete(_session).where(_session.c.id_hash == id_hash).returning(_session.c.user_id)
         return self._connection.execute(gone).scalar()
 
     def delete_of_user(self, user_id: str) -> int:
         return self._connection.execute(delete(_session).where(_session.c.user_id == user_id)).rowcount
 
-    def delete_expired(self, now: datetime) -> int:
-        return self._connection.execute(_DELETE_EXPIRED, {"now": now}).rowcount
+    def delete_expired(self, now: datetime) -> None:
+        self._connection.execute(_DELETE_EXPIRED, {"now": now})
+
+    def find_others(self, session_id: str) -> Others | None:  # noqa: ARG002
+        return None
+
+    def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
+        """Never asked for: there are no others."""

@@ -40,6 +40,7 @@ __all__ = [
     "outbox",
     "password_reset",
     "session",
+    "session_ended",
     "user",
 ]
 
@@ -134,6 +135,14 @@ session = Table(
     Column("expires_at", UtcDateTime, nullable=False, index=True),
     Column("client", String),
     Column("user_agent", String),
+)
+
+# Of sessions that are kept elsewhere.
+session_ended = Table(
+    "auth_session_ended",
+    metadata,
+    Column("id_hash", String, primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
 access_token_not_before = Table(

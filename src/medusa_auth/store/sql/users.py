@@ -93,6 +93,24 @@ class SqlUsers:
         query = select(_user.c.password_hash).where(_user.c.id == user_id, _living)
         return self._connection.execute(query).scalar()
 
+    def find_by_readable_token(self, token: str) -> User | None:
+        if "\0" in token:
+            return None
+        rows = self._connection.execute(select(*_columns).where(_user.c.api_token == token, _living).limit(2)).all()
+        return _read(rows[0]) if len(rows) == 1 else None
+
+    def get_readable_token(self, user_id: str) -> str | None:
+        query = select(_user.c.api_token).where(_user.c.id == user_id, _living)
+        return self._connection.execute(query).scalar()
+
+    def list_readable_tokens(self) -> Sequence[tuple[User, str]]:
+        query = select(*_columns, _user.c.api_token).where(_living, _user.c.api_token.is_not(None))
+        rows = self._connection.execute(query.order_by(_user.c.created_at, _user.c.id))
+        return [(_read(row), row.api_token) for row in rows]
+
+    def set_readable_token(self, user_id: str, token: str | None) -> None:
+        self._connection.execute(update(_user).where(_user.c.id == user_id, _living).values(api_token=token))
+
     def list(self) -> Sequence[User]:
         query = select(*_columns).where(_living).order_by(_user.c.created_at, _user.c.id)
         return [_read(row) for row in self._connection.execute(query)]

@@ -1,0 +1,179 @@
+"""`Changes` of what is in Redis: server-assisted tracking (`CLIENT TRACKING ON BCAST`), which threads read.
+
+Redis tells of every key with the prefix that somebody changes, whoever it is, within milliseconds. That nothing is
+under way is known by asking something: the answer to a question comes after what was told of any change that was
+acknowledged before it was asked. So whoever listens knows up to which moment it has heard everything; when that is too
+long ago, nothing that is cached may be believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from redis.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from medusa_auth.errors import UnavailableError
+from medusa_auth.store.redis.client import RedisClient
+
+__all__ = ["RedisChanges", "Watch"]
+
+_log = logging.getLogger(__name__)
+
+# As on PostgreSQL: how often the server is asked, and how old its last answer may be.
+ASK_EVERY = 0.2  # seconds
+HEARD_WITHIN = 0.6
+CONNECT_AGAIN_AFTER = 0.2
+FIRST_ANSWER_SECONDS = 2.0
+# How often it is looked whether these are still the servers.
+LOOK_EVERY = 5.0
+
+
+# What redis-py gives instead of an answer when a message has come.
+_MESSAGE = object()
+
+
+class Watch:
+    """Keys that begin with `prefix`; the rest of each is the name that is told."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def set_up(self, connection: AbstractConnection) -> None:
+        """Ask for more, on a new connection."""
+
+    def name(self, rest: str) -> str:
+        return rest
+
+    def changed(self, rests: Collection[str]) -> None:
+        """Called by the thread that listens, with the rests of the keys that have changed."""
+
+    def deleted(self, rest: str) -> None:
+        """As `changed`, of a key that was deleted, if `set_up` has asked for that."""
+
+
+class RedisChanges:
+    """Hears of what changes from now on. `clock` is in seconds, and never stands."""
+
+    delay = HEARD_WITHIN
+
+    def __init__(self, client: RedisClient, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._watch = watch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._names: set[str] = set()
+        self._missed = False
+        self._heard_until = float("-inf")
+        self._closed = threading.Event()
+        self._first_answer = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="redis changes", daemon=True)
+        self._thread.start()
+        # A server that does not answer now is heard later; until then nothing is cached.
+        self._first_answer.wait(FIRST_ANSWER_SECONDS)
+
+    def poll(self) -> Collection[str] | None:
+        with self._lock:
+            if self._clock() > self._heard_until + HEARD_WITHIN:
+                raise UnavailableError("What was revoked cannot be heard right now.")
+            names, self._names = self._names, set()
+            missed, self._missed = self._missed, False
+        return None if missed else names
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            connections: Sequence[AbstractConnection] = ()
+            try:
+                connections = self._client.servers.listeners()
+                self._listen(connections)
+            except Exception as error:  # noqa: BLE001 - whatever it is: a thread that has ended never hears again
+                self._client.set_away(away=True)
+                with self._lock:
+                    self._heard_until = float("-inf")
+                _log.warning("Redis cannot be heard: %s", type(error).__name__)
+                self._closed.wait(CONNECT_AGAIN_AFTER)
+            finally:
+                for connection in connections:
+                    connection.disconnect()
+
+    def _listen(self, connections: Sequence[AbstractConnection]) -> None:
+        for connection in connections:
+            self._set_up(connection)
+        # What changed since the last connection is not known.
+        with self._lock:
+            self._missed = self._first_answer.is_set()
+        arrival = select.poll()
+        for connection in connections:
+            arrival.register(_socket(connection), select.POLLIN)
+        # A Cluster may get another server at any time.
+        look_at = self._clock() + LOOK_EVERY
+        while not self._closed.is_set() and (len(connections) == 1 or self._clock() < look_at):
+            self._ask(connections)
+            if not any(connection.can_read(0) for connection in connections):
+                arrival.poll(ASK_EVERY * 1000)
+
+    def _set_up(self, connection: AbstractConnection) -> None:
+        connection.connect()
+        parser: Any = connection._parser  # noqa: SLF001 - as above
+        parser.set_invalidation_push_handler(self._invalidated)
+        parser.set_pubsub_push_handler(self._published)
+        connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._watch.prefix)
+        _answer(connection)
+        self._watch.set_up(connection)
+
+    def _ask(self, connections: Sequence[AbstractConnection]) -> None:
+        """With the answer come the messages before it."""
+        asked_at = self._clock()
+        for connection in connections:
+            connection.send_command("ROLE")
+        for connection in connections:
+            if _answer(connection)[0] != b"master":
+                raise RedisError("it takes no writes any more")
+        with self._lock:
+            self._heard_until = asked_at
+        self._client.set_away(away=False)
+        self._first_answer.set()
+
+    def _invalidated(self, message: Sequence[Any]) -> object:
+        keys: Sequence[bytes] | None = message[1]
+        if keys is None:
+            # FLUSHALL or FLUSHDB.
+            with self._lock:
+                self._missed = True
+            return _MESSAGE
+        rests = {self._rest(key) for key in keys}
+        with self._lock:
+            self._names.update(self._watch.name(rest) for rest in rests)
+        self._watch.changed(rests)
+        return _MESSAGE
+
+    def _published(self, message: Sequence[Any]) -> object:
+        if message[0] == b"pmessage" and message[3] == b"del":
+            self._watch.deleted(self._rest(message[2].partition(b":")[2]))
+        return _MESSAGE
+
+    def _rest(self, key: bytes) -> str:
+        return key.decode("utf-8", "replace")[len(self._watch.prefix) :]
+
+
+def _socket(connection: AbstractConnection) -> int:
+    # redis-py has no other name for it.
+    socket: Any = connection._sock  # noqa: SLF001
+    return int(socket.fileno())
+
+
+def _answer(connection: AbstractConnection) -> Any:
+    """The answer to the oldest question; messages before it are handled on the way."""
+    while True:
+        answer = connection.read_response(push_request=True)
+        if answer is not _MESSAGE:
+            return answer

@@ -1,0 +1,160 @@
+"""Sessions in Redis: a JSON text under `medusa-auth:session:<id_hash>`, and for each user the set of them.
+
+What is written waits for the end of the transaction, so that work that fails leaves nothing. It is written before SQL
+commits: should that fail, a session nobody was told of stays until it expires, or one has ended that nobody was told
+has. That a session has ended is kept in SQL as well: Redis may lose its last seconds, and an old copy may come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+
+from medusa_auth.model import Session
+from medusa_auth.store.base import Others
+from medusa_auth.store.redis.client import RedisClient
+
+__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions"]
+
+SESSION_PREFIX = "medusa-auth:session:"
+OF_USER_PREFIX = "medusa-auth:sessions-of:"
+
+# Lua, which Redis runs as one step: a session that ended meanwhile, or was touched by somebody else, stays as it is.
+_REPLACE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end"
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class EndedSessions(Protocol):
+    """What the transaction's database knows of them."""
+
+    def has_ended(self, id_hash: str, user_id: str, created_at: datetime) -> bool: ...
+
+    def earliest(self, user_id: str) -> datetime | None: ...
+
+    def add(self, id_hash: str, expires_at: datetime) -> None: ...
+
+    def delete_expired(self, now: datetime) -> None: ...
+
+
+class RedisSessions:
+    """`store.base.Sessions` of one transaction. `prefix` comes before every key; each is kept for `kept` lives."""
+
+    def __init__(self, client: RedisClient, ended: EndedSessions, prefix: str = "", *, kept: int = 1) -> None:
+        self._client = client
+        self._kept = kept
+        self._ended = ended
+        self._prefix = prefix
+        # By `id_hash`, as it will be; None: gone.
+        self._written: dict[str, Session | None] = {}
+        self._waiting: list[Callable[[Any], object]] = []
+
+    def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
+        return self.get(id_hash)
+
+    def get(self, id_hash: str) -> Session | None:
+        session = self.present(id_hash)
+        if session is None or self._ended.has_ended(id_hash, session.user_id, session.created_at):
+            return None
+        return session
+
+    def add(self, session: Session, session_id: str, others: Others | None = None) -> None:  # noqa: ARG002
+        earliest = self._ended.earliest(session.user_id)
+        if earliest is not None and session.created_at < earliest:
+            session = replace(session, created_at=earliest)
+        self._written[session.id_hash] = session
+        self._waiting.append(partial(self.write, session))
+
+    def touch(self, id_hash: str, seen_at: datetime) -> None:
+        session = self.present(id_hash)
+        if session is not None and session.last_seen_at < seen_at:
+            touched = replace(session, last_seen_at=seen_at)
+            self._written[id_hash] = touched
+            arguments = (self._key(id_hash), _encode(session), _encode(touched))
+            self._waiting.append(lambda redis: redis.eval(_REPLACE, 1, *arguments))
+
+    def delete(self, id_hash: str, session_id: str | None = None) -> str | None:  # noqa: ARG002
+        session = self.present(id_hash)
+        if session is None:
+            return None
+        self._end(session)
+        return session.user_id
+
+    def delete_of_user(self, user_id: str) -> int:
+        keys = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
+        sessions = [self.present(key.decode()) for key in keys]
+        written = [session for session in self._written.values() if session and session.user_id == user_id]
+        found = {session.id_hash: session for session in (*sessions, *written) if session is not None}
+        for session in found.values():
+            self._end(session)
+        return len(found)
+
+    def delete_expired(self, now: datetime) -> None:
+        """Redis does it by itself; what is kept of those that have ended goes here."""
+        self._ended.delete_expired(now)
+
+    def find_others(self, session_id: str) -> Others | None:  # noqa: ARG002
+        return None
+
+    def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
+        """Never asked for: there are no others."""
+
+    def flush(self) -> None:
+        """Write what waits. Raises UnavailableError: then the transaction has to fail."""
+        for work in self._waiting:
+            self._client.call(work)
+        self._waiting.clear()
+
+    def present(self, id_hash: str) -> Session | None:
+        """As it is in Redis, or will be, whether it has ended or not."""
+        if id_hash in self._written:
+            return self._written[id_hash]
+        return _decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+
+    def write(self, session: Session, redis: Any) -> None:
+        """At once. Raises RedisError."""
+        life = self._kept * (session.expires_at - session.created_at) // MILLISECOND
+        if life <= 0:
+            return
+        of_user = self._of_user(session.user_id)
+        with redis.pipeline(transaction=False) as pipeline:
+            pipeline.zremrangebyscore(of_user, "-inf", session.created_at.timestamp())
+            pipeline.zadd(of_user, {session.id_hash: session.created_at.timestamp() + life / 1000})
+            # For as long as the session that lives the longest.
+            pipeline.pexpire(of_user, life, nx=True)
+            pipeline.pexpire(of_user, life, gt=True)
+            pipeline.set(self._key(session.id_hash), _encode(session), px=life)
+            pipeline.execute()
+
+    def _end(self, session: Session) -> None:
+        self._written[session.id_hash] = None
+        self._ended.add(session.id_hash, session.expires_at)
+
+        def end(redis: Any) -> None:
+            redis.delete(self._key(session.id_hash))
+            redis.zrem(self._of_user(session.user_id), session.id_hash)
+
+        self._waiting.append(end)
+
+    def _key(self, id_hash: str) -> str:
+        return f"{self._prefix}{SESSION_PREFIX}{id_hash}"
+
+    def _of_user(self, user_id: str) -> str:
+        return f"{self._prefix}{OF_USER_PREFIX}{user_id}"
+
+
+def _encode(session: Session) -> bytes:
+    return msgspec.json.encode(session)
+
+
+def _decode(text: bytes | None) -> Session | None:
+    if text is not None:
+        # What somebody else wrote there is no session.
+        with suppress(msgspec.DecodeError):
+            return msgspec.json.decode(text, type=Session)
+    return None
