@@ -25,6 +25,7 @@ BUSY_SECONDS = 0.4
 # What a server that is there but does not answer may take, in milliseconds.
 STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
+PATIENT_SECONDS = 60
 
 _WRITES = "medusa_auth_writes"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
@@ -90,12 +91,13 @@ def _parsed(url: str) -> URL:
     return parts
 
 
-def open_database(url: str) -> Database:
-    """Nothing is connected to yet."""
-    return _postgresql(url) if is_postgresql(url) else _sqlite(url)
+def open_database(url: str, *, patient: bool = False) -> Database:
+    """Nothing is connected to yet. `patient`: for a command, which may wait for a minute where a request may not."""
+    return _postgresql(url, patient=patient) if is_postgresql(url) else _sqlite(url, patient=patient)
 
 
-def _postgresql(url: str) -> Database:
+def _postgresql(url: str, *, patient: bool) -> Database:
+    limit = PATIENT_SECONDS * 1000 if patient else STATEMENT_TIMEOUT
     engine = create_engine(
         sqlalchemy_url(url),
         pool_size=READERS + POSTGRESQL_WRITERS,
@@ -106,24 +108,25 @@ def _postgresql(url: str) -> Database:
             "connect_timeout": 2,
             "tcp_user_timeout": TCP_USER_TIMEOUT,
             "application_name": "medusa-auth",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout=5000",
+            "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}",
         },
     )
 
-    @event.listens_for(engine, "do_connect")
-    def connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
-        # Here and not above: its driver is an extra.
-        from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
-
-        return PatientConnection.connect(*args, **options)
-
+    if not patient:
+        event.listen(engine, "do_connect", _connect)
     return Database(engine, POSTGRESQL_WRITERS)
 
 
-def _sqlite(url: str) -> Database:
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_SECONDS}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0
-    )
+def _connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
+    # Here and not above: its driver is an extra.
+    from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
+
+    return PatientConnection.connect(*args, **options)
+
+
+def _sqlite(url: str, *, patient: bool) -> Database:
+    busy = PATIENT_SECONDS if patient else BUSY_SECONDS
+    engine = create_engine(url, connect_args={"timeout": busy}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:
