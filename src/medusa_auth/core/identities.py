@@ -103,17 +103,18 @@ class Identities:
         try:
             users = self._changes.poll()
         except UnavailableError:
-            self._forget_everybody()
+            self.forget_everybody()
             return False
         if users is None:
-            self._forget_everybody()
+            self.forget_everybody()
         elif users:
             self._epoch += 1
             for user_id in users:
                 self._cache.forget(user_id)
         return True
 
-    def _forget_everybody(self) -> None:
+    def forget_everybody(self) -> None:
+        """Also whoever is being asked about now: that answer is given, and not remembered."""
         self._epoch += 1
         self._cache.clear()
 

@@ -26,6 +26,7 @@ class Invites:
     def __init__(self, users: Users, secrets: Sequence[str], random: Random = os.urandom) -> None:
         self._users = users
         self._tokens = LinkTokens("invite", secrets, random)
+        self.use_secrets = self._tokens.use_secrets
         self._random = random
 
     def create(self, tx: Transaction, email: str, role: Role, now: datetime) -> Invite:

@@ -36,9 +36,13 @@ class LinkTokens:
     """The tokens of one `purpose`. Its keys are its own, made from `secrets`: no other token is ever taken for one."""
 
     def __init__(self, purpose: str, secrets: Sequence[str], random: Random = os.urandom) -> None:
-        label = f"medusa-auth link token: {purpose}".encode()
-        self._jwts = Jwts([hmac.digest(secret.encode(), label, "sha256") for secret in secrets])
+        self._label = f"medusa-auth link token: {purpose}".encode()
         self._random = random
+        self.use_secrets(secrets)
+
+    def use_secrets(self, secrets: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._jwts = Jwts([hmac.digest(secret.encode(), self._label, "sha256") for secret in secrets])
 
     def issue(self, claims: Mapping[str, Any], now: datetime, expires_at: datetime) -> tuple[str, str]:
         """A token with `claims`, and the hash of its `jti`, to be kept."""

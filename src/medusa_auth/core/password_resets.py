@@ -25,6 +25,7 @@ class PasswordResets:
     def __init__(self, users: Users, secrets: Sequence[str], random: Random = os.urandom) -> None:
         self._users = users
         self._tokens = LinkTokens("password reset", secrets, random)
+        self.use_secrets = self._tokens.use_secrets
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for a link. It ends with its use, its time, or the password that the user has now."""
