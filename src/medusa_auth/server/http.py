@@ -19,6 +19,8 @@ REQUEST_SECONDS = 60.0
 # its client could know is answered. Then it is told that nothing comes any more, and closes from its end.
 LAST_REQUEST_SECONDS = 0.5
 FAREWELL_SECONDS = 0.5
+# What was sent while the process stood still is read within this, once it goes on.
+READ_SECONDS = 0.05
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _BAD_REQUEST = b"400 Bad Request"
 
@@ -80,6 +82,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._began_at = None
         if not self._refused:
             super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while, or nothing was read: a process that stood still has to look first."""
+        self.timeout_keep_alive_task = self.loop.call_later(READ_SECONDS, self._say_farewell)
 
     def shutdown(self) -> None:
         """What is being answered is the last, or else the next request is, if it comes soon."""
