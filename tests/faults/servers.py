@@ -112,9 +112,10 @@ def serving_with(folder: Path, settings: Mapping[str, str], *arguments: str) -> 
     folder.mkdir(exist_ok=True)
     log = folder / "log"
     environ = os.environ | {"MEDUSA_AUTH_DATA_DIR": str(folder / "data"), **settings}
+    told_before = log.stat().st_size if log.exists() else 0
     with running([*COMMAND, "serve", "--port", "0", *arguments], log=log, env=environ) as process:
-        wait_until(lambda: "serves on" in log.read_text(), process, log, "the server")
-        (url,) = re.findall(r"serves on (\S+),", log.read_text())
+        wait_until(lambda: "serves on" in log.read_text()[told_before:], process, log, "the server")
+        (url,) = re.findall(r"serves on (\S+),", log.read_text()[told_before:])
         server = Server(url, process, log)
         wait_until(server.is_ready, process, log, "the server")
         yield server
