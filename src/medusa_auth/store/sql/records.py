@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +43,8 @@ ANNOUNCED_FOR = timedelta(hours=1)
 CHANNEL = "medusa_auth_changes"
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
 IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
-TRIES = 12
+# Seconds until it is, at most.
+AGAIN_AFTER = 0.01
 
 
 class SqlTransaction:
@@ -80,6 +82,8 @@ class SqlRecords:
         )
         self._readers = asyncio.Semaphore(self._database.readers)
         self._writers = asyncio.Semaphore(self._database.writers)
+        # Whoever does a transaction again does it alone, in this process.
+        self._again = threading.Lock()
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._in_turn(self._readers, work, writes=False)
@@ -112,13 +116,21 @@ class SqlRecords:
 
     def _repeated(self, work: Callable[[Transaction], T], writes: bool) -> T:  # noqa: FBT001 - called by an executor
         until = time.monotonic() + WORK_SECONDS
-        for attempt in range(TRIES):
+        try:
+            return self._transaction(work, writes=writes)
+        except _InTheWayError:
+            pass
+        # Those that were in each other's way would be so again, and of many that want the same, some for ever.
+        if self._again.acquire(timeout=WORK_SECONDS):
             try:
-                return self._transaction(work, writes=writes)
-            except _InTheWayError:
-                if time.monotonic() > until:
-                    break
-                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
+                while time.monotonic() < until:
+                    time.sleep(random.uniform(0, AGAIN_AFTER))  # noqa: S311 - no secret
+                    try:
+                        return self._transaction(work, writes=writes)
+                    except _InTheWayError:
+                        continue
+            finally:
+                self._again.release()
         raise _unavailable()
 
     def _transaction(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
