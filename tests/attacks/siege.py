@@ -78,6 +78,14 @@ def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
         return list(threads.map(begin, works))
 
 
+def insist(work: Callable[[], Answer]) -> Answer:
+    """The answer, when there is one: who is told that the server has too much to do asks again, as clients do."""
+    ends_at = time.monotonic() + SECONDS
+    while (answer := work()).status == 503 and time.monotonic() < ends_at:
+        time.sleep(0.1)
+    return answer
+
+
 def until(is_so: Callable[[], bool], what: str) -> None:
     """Asks until `is_so`; what does not come within ten seconds does not come."""
     ends_at = time.monotonic() + SECONDS
