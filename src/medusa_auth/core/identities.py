@@ -172,7 +172,7 @@ class Identities:
             session = self._sessions.find(tx, session_id, now)
             return session, _living(tx, session.user_id)
 
-        session, user = await self._records.read(find)
+        session, user = await self._records.read(find, of_session=True)
         seen_at = session.last_seen_at
         if self._sessions.rules.is_due(session, now):
             seen_at = await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now), now, seen_at)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -96,12 +96,15 @@ class SqlRecords:
         )
         self._readers = asyncio.Semaphore(self._database.readers)
         self._writers = asyncio.Semaphore(self._database.writers)
+        # Who waits for sessions that are elsewhere leaves a reader to those who do not.
+        self._session_readers = asyncio.Semaphore(self._database.readers - (sessions is not None))
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_turn(self._readers, work, writes=False)
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        turns = (self._session_readers, self._readers) if of_session else (self._readers,)
+        return await self._in_turn(turns, work, writes=False)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_turn(self._writers, work, writes=True)
+        return await self._in_turn((self._writers,), work, writes=True)
 
     async def ping(self) -> None:
         await self.read(lambda tx: tx.users.get(""))
@@ -110,15 +113,21 @@ class SqlRecords:
         self._threads.shutdown(wait=True)
         self._database.engine.dispose()
 
-    async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[Transaction], T], *, writes: bool) -> T:
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await turn.acquire()
-        except TimeoutError:
-            raise _unavailable() from None
+    async def _in_turn(
+        self, turns: Sequence[asyncio.Semaphore], work: Callable[[Transaction], T], *, writes: bool
+    ) -> T:
+        async with AsyncExitStack() as waiting:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    for turn in turns:
+                        await waiting.enter_async_context(turn)
+            except TimeoutError:
+                raise _unavailable() from None
+            # From here on the turns end with the work, not with whoever waits for it.
+            waiting.pop_all()
         future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, writes)
-        # The turn ends with the work, also if whoever waited for it has gone away.
-        future.add_done_callback(lambda done: _end(turn, done))
+        # Also if whoever waited for it has gone away.
+        future.add_done_callback(lambda done: _end(turns, done))
         try:
             async with asyncio.timeout(WORK_SECONDS):
                 return await asyncio.shield(future)
@@ -167,8 +176,9 @@ def _failures() -> Iterator[None]:
         raise _unavailable() from None
 
 
-def _end(turn: asyncio.Semaphore, done: asyncio.Future[T]) -> None:
-    turn.release()
+def _end(turns: Sequence[asyncio.Semaphore], done: asyncio.Future[T]) -> None:
+    for turn in turns:
+        turn.release()
     if not done.cancelled():
         # Looked at here, for whoever waited may have gone away.
         done.exception()
