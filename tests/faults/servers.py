@@ -90,11 +90,12 @@ def ask(
 
 
 @contextmanager
-def serving(folder: Path, database: str, *arguments: str) -> Iterator[Server]:
-    """`medusa-auth serve` on a data folder of its own and a shared database."""
+def serving(folder: Path, database: str, *arguments: str, redis: str = "") -> Iterator[Server]:
+    """`medusa-auth serve` on a data folder of its own, a shared database, and perhaps a Redis."""
     folder.mkdir(exist_ok=True)
     log = folder / "log"
     environ = os.environ | SECRETS | {"DATABASE_URL": database, "MEDUSA_AUTH_DATA_DIR": str(folder / "data")}
+    environ["REDIS_URL"] = redis
     with running([*COMMAND, "serve", "--port", "0", *arguments], log=log, env=environ) as process:
         wait_until(lambda: "serves on" in log.read_text(), process, log, "the server")
         (url,) = re.findall(r"serves on (\S+),", log.read_text())
@@ -161,9 +162,9 @@ class Store:
 
 
 @contextmanager
-def store_of(folder: Path, database: str, password_hash: str) -> Iterator[Store]:
+def store_of(folder: Path, database: str, password_hash: str, redis: str = "") -> Iterator[Store]:
     """The store of `database`, with the administrator of these tests."""
-    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database}, data_dir=folder))
+    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database, "REDIS_URL": redis}, data_dir=folder))
     try:
         yield Store(parts, admin(parts, password_hash))
     finally:
