@@ -297,9 +297,7 @@ def test_while_redis_loads_its_data_cookies_are_503_and_then_good_again(
 
 
 @pytest.mark.parametrize("how", ["FLUSHALL", "restart"])
-def test_an_empty_redis_knows_no_session_and_takes_new_ones(
-    server: Server, store: Store, redis: RedisServer, how: str
-):
+def test_an_empty_redis_knows_no_session_and_takes_new_ones(server: Server, store: Store, redis: RedisServer, how: str):
     user = store.user(f"{how.lower()}@example.com")
     old, revoked = store.cookie(user), store.bearer(user)
     assert [server.get(each) for each in (old, revoked)] == [200, 200]

@@ -114,13 +114,12 @@ class RedisChanges:
 
     def _lost(self, error: Exception) -> None:
         with self._lock:
-            had_heard = self._heard_until > float("-inf")
             self._heard_until = float("-inf")
         if isinstance(error, _OtherServersError):
             return
-        # A connection that was closed, and nothing more, is no reason not to ask over another one.
-        if not had_heard or isinstance(error, (TimeoutError, ReadOnlyError)):
-            self._client.set_away(away=True)
+        # That nobody listens is no reason not to ask: then nothing is cached, and that is all.
+        away = isinstance(error, (TimeoutError, ReadOnlyError)) or not self._client.answers()
+        self._client.set_away(away=away)
         self._was_away = True
         self._client.failures.tell(error)
 

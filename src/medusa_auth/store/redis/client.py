@@ -62,6 +62,14 @@ class RedisClient:
         """Said by whoever listens all the time: while it is away nobody waits for it."""
         self._away_until = float("inf" if away else "-inf")
 
+    def answers(self) -> bool:
+        """Whether it can be asked, also if it was away."""
+        try:
+            _ping(self._connected())
+        except (RedisError, RedisClusterException, OSError):
+            return False
+        return True
+
     async def ping(self) -> None:
         """Raises UnavailableError if it cannot be reached."""
         await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
