@@ -169,7 +169,9 @@ class Identities:
         if session_id is None:
             raise AuthenticationError
 
-        session, user = await self._records.look(lambda tx: self._sessions.find_with_user(tx, session_id))
+        session, user = await self._records.look(
+            lambda tx: self._sessions.find_with_user(tx, session_id), of_session=True
+        )
         if self._sessions.rules.is_over(session, now):
             # Whoever shares it would keep it.
             await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))

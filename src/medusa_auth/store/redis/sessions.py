@@ -111,6 +111,10 @@ class RedisSessions:
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""
 
+    def check_writable(self) -> None:
+        """Redis refuses what changes nothing as well, if it has no memory left or takes no writes."""
+        self._client.call(lambda redis: redis.set(self._key("none"), "", xx=True))
+
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError: then the transaction has to fail."""
         for work in self._waiting:
@@ -143,8 +147,10 @@ class RedisSessions:
         self._ended.add(session.id_hash, session.expires_at)
 
         def end(redis: Any) -> None:
-            redis.delete(self._key(session.id_hash))
-            redis.zrem(self._of_user(session.user_id), session.id_hash)
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.delete(self._key(session.id_hash))
+                pipeline.zrem(self._of_user(session.user_id), session.id_hash)
+                pipeline.execute()
 
         self._waiting.append(end)
 

@@ -122,6 +122,9 @@ class SharedSessions:
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         self._put(session_id, self._foreign.encode(None, others, expires_at))
 
+    def check_writable(self) -> None:
+        self._own.check_writable()
+
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError: then the transaction has to fail."""
         self._own.flush()

@@ -85,15 +85,15 @@ class SqlRecords:
         self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
-        self._turns = Turns(self._database.readers, self._database.writers)
+        self._turns = Turns(self._database.readers, self._database.writers, sessions_elsewhere=sessions is not None)
         # Whoever does a transaction again does it alone, in this process.
         self._again = threading.Lock()
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.READ))
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.READ), of_session=of_session)
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.LOOK))
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.LOOK), of_session=of_session)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         return await self._turns.write(lambda: self._repeated(work, Access.WRITE))
