@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["RedisChanges", "Watch"]
+__all__ = ["RedisChanges", "Watch", "answer"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ CONNECT_AGAIN_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
 # How often it is looked whether these are still the servers.
 LOOK_EVERY = 5.0
+# So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.
+MAX_NAMES = 10_000
 
 
 # What redis-py gives instead of an answer when a message has come.
@@ -127,7 +129,7 @@ class RedisChanges:
         parser.set_invalidation_push_handler(self._invalidated)
         parser.set_pubsub_push_handler(self._published)
         connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._watch.prefix)
-        _answer(connection)
+        answer(connection)
         self._watch.set_up(connection)
 
     def _ask(self, connections: Sequence[AbstractConnection]) -> None:
@@ -136,7 +138,7 @@ class RedisChanges:
         for connection in connections:
             connection.send_command("ROLE")
         for connection in connections:
-            if _answer(connection)[0] != b"master":
+            if answer(connection)[0] != b"master":
                 raise RedisError("it takes no writes any more")
         with self._lock:
             self._heard_until = asked_at
@@ -153,6 +155,8 @@ class RedisChanges:
         rests = {self._rest(key) for key in keys}
         with self._lock:
             self._names.update(self._watch.name(rest) for rest in rests)
+            if len(self._names) > MAX_NAMES:
+                self._names, self._missed = set(), True
         self._watch.changed(rests)
         return _MESSAGE
 
@@ -171,7 +175,7 @@ def _socket(connection: AbstractConnection) -> int:
     return int(socket.fileno())
 
 
-def _answer(connection: AbstractConnection) -> Any:
+def answer(connection: AbstractConnection) -> Any:
     """The answer to the oldest question; messages before it are handled on the way."""
     while True:
         answer = connection.read_response(push_request=True)

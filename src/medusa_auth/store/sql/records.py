@@ -28,7 +28,7 @@ from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 
-__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,8 @@ RETRY_AFTER_SECONDS = 1
 ANNOUNCED_FOR = timedelta(hours=1)
 # PostgreSQL's channel for announcements.
 CHANNEL = "medusa_auth_changes"
+# And, where users are shared, for those whose sessions have to end: the user, and since when theirs are good again.
+SESSIONS_CHANNEL = "medusa_auth_sessions"
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
 IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
 TRIES = 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.sql.engines import sqlalchemy_url
 from medusa_auth.store.sql.migrate import ADVISORY_LOCK
-from medusa_auth.store.sql.records import CHANNEL
+from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 __all__ = ["announce_changes"]
 
@@ -17,25 +17,41 @@ VERSION = "1"
 NAME = f"auth_user_changed_{VERSION}"
 
 # A password that is changed, by whichever of the two, ends the access tokens from before; a hash that is only made
-# better leaves `updated_at` as it was.
-_FUNCTION = f"""
-CREATE OR REPLACE FUNCTION {NAME}() RETURNS trigger LANGUAGE plpgsql AS $$
+# better leaves `updated_at` as it was. What we have written in the same transaction stands: `core.users`.
+#
+# It has the rights of whoever made it, for Medusa's user need not have any in our tables, nor their schema in its
+# search path.
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  since timestamptz;
 BEGIN
-  PERFORM pg_notify('{CHANNEL}', OLD.id);
-  IF TG_OP = 'UPDATE'
-     AND NEW.password_hash IS DISTINCT FROM OLD.password_hash
+  PERFORM pg_notify('{channel}', OLD.id);
+  IF TG_OP = 'DELETE' OR (NEW.deleted_at IS NOT NULL AND OLD.deleted_at IS NULL) THEN
+    since := 'infinity';
+  ELSIF NEW.password_hash IS DISTINCT FROM OLD.password_hash
      AND NEW.updated_at IS DISTINCT FROM OLD.updated_at THEN
-    INSERT INTO auth_access_token_not_before AS present (user_id, moment)
+    INSERT INTO {table} AS present (user_id, moment)
     VALUES (OLD.id, date_trunc('second', clock_timestamp()) + interval '1 second')
-    ON CONFLICT (user_id) DO UPDATE
-      SET moment = greatest(excluded.moment, present.moment + interval '1 second');
+    ON CONFLICT (user_id) DO UPDATE SET moment = CASE
+      WHEN present.xmin = pg_current_xact_id()::xid THEN present.moment
+      ELSE greatest(excluded.moment, present.moment + interval '1 second') END
+    RETURNING moment INTO since;
+  END IF;
+  IF since IS NOT NULL THEN
+    PERFORM pg_notify('{sessions_channel}', OLD.id || ' ' || extract(epoch from since));
   END IF;
   RETURN NULL;
 END $$
-"""  # noqa: S608 - both are constants
+"""
 _TRIGGER = f"""
 CREATE TRIGGER {NAME} AFTER UPDATE OR DELETE ON "user"
 FOR EACH ROW EXECUTE FUNCTION {NAME}()
+"""
+_TABLE = """
+SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE pg_class.oid = 'auth_access_token_not_before'::regclass
 """
 
 
@@ -52,7 +68,10 @@ def announce_changes(url: str) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             if connection.execute(present, {"name": NAME}).first() is None:
-                connection.exec_driver_sql(_FUNCTION)
+                table = connection.execute(text(_TABLE)).scalar_one()
+                connection.exec_driver_sql(
+                    _FUNCTION.format(name=NAME, channel=CHANNEL, sessions_channel=SESSIONS_CHANNEL, table=table)
+                )
                 connection.exec_driver_sql(_TRIGGER)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
