@@ -117,9 +117,11 @@ class Beside:
             cursor = connection.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, stdin: str = "") -> str:
         """What `medusa-auth` prints."""
-        done = subprocess.run([*COMMAND, *arguments], env=self.environ, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*COMMAND, *arguments], env=self.environ, input=stdin, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
 

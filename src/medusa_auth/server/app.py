@@ -45,7 +45,7 @@ from medusa_auth.settings import Settings, from_env
 from medusa_auth.store.base import Records
 from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.shared import announce_changes
+from medusa_auth.store.sql.shared import announce_changes, check_medusa
 
 __all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
 
@@ -82,6 +82,8 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
         """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
+        if settings.shared:
+            check_medusa(settings.database_url)
         migrate(settings.database_url)
         if settings.shared:
             announce_changes(settings.database_url)
