@@ -20,7 +20,7 @@ from bench.setups import Setups
 __all__ = ["beside_medusa"]
 
 HTTPS = {"X-Forwarded-Proto": "https"}
-SECRETS = {"jwt_secret": "a secret for the tokens of Medusa's", "cookie_secret": "and one for the cookies of Medusa's"}
+JWT_SECRET, COOKIE_SECRET = "a secret for the tokens of Medusa's", "and one for the cookies of Medusa's"
 
 
 def beside_medusa(setups: Setups, load: Load) -> Table:
@@ -32,7 +32,9 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
         ("", "set-up", "Medusa, a second", "here, a second", "ratio", "rounds"),
     )
     with contextlib.ExitStack() as stack:
-        real = stack.enter_context(real_medusa(node_env="production", **SECRETS))
+        real = stack.enter_context(
+            real_medusa(node_env="production", jwt_secret=JWT_SECRET, cookie_secret=COOKIE_SECRET)
+        )
         move("node", SERVER_CORE)
         move("postgres", LOAD_CORE)
         move("redis-server", LOAD_CORE)

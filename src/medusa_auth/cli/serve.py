@@ -127,7 +127,7 @@ def _welcome(start: _Start) -> None:
     ]
     if start.settings.shared:
         lines += [
-            "[bold]Shared[/] with a Medusa v1, which is less strict: what it does counts here, too (docs/shared.md)",
+            "[bold]Shared[/] with a Medusa v1, and less strict for it (docs/shared.md)",
             "",
         ]
     if start.settings.api_page:

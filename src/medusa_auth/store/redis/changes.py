@@ -22,15 +22,15 @@ from redis.exceptions import ReadOnlyError, RedisError, TimeoutError  # noqa: A0
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["RedisChanges", "Watch"]
+__all__ = ["RedisChanges", "Watch", "answer"]
 
 # As on PostgreSQL: how often the server is asked, and how old its last answer may be.
 ASK_EVERY = 0.2  # seconds
 HEARD_WITHIN = 0.6
 CONNECT_AGAIN_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
-# As many as a process that answers nobody has to remember; when there are more, everybody is forgotten.
-NAMES = 10_000
+# So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.
+MAX_NAMES = 10_000
 
 # What redis-py gives instead of an answer when a message has come.
 _MESSAGE = object()
@@ -144,12 +144,12 @@ class RedisChanges:
         parser.set_invalidation_push_handler(self._invalidated)
         parser.set_pubsub_push_handler(self._published)
         connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._watch.prefix)
-        _answer(connection)
+        answer(connection)
         self._watch.set_up(connection)
         if not self._client.servers.many:
             return b""
         connection.send_command("CLUSTER", "MYID")
-        return bytes(_answer(connection))
+        return bytes(answer(connection))
 
     def _ask(self, connections: Sequence[AbstractConnection], servers: Set[bytes]) -> None:
         """With the answer come the messages before it."""
@@ -160,10 +160,10 @@ class RedisChanges:
             if many:
                 connection.send_command("CLUSTER", "SLOTS")
         for connection in connections:
-            if _answer(connection)[0] != b"master":
+            if answer(connection)[0] != b"master":
                 raise ReadOnlyError("it takes no writes any more")
             # Each slot's range, and then who has it.
-            if many and {bytes(slots[2][2]) for slots in _answer(connection)} != servers:
+            if many and {bytes(slots[2][2]) for slots in answer(connection)} != servers:
                 raise _OtherServersError
         with self._lock:
             self._heard_until = asked_at
@@ -183,9 +183,8 @@ class RedisChanges:
         rests = {self._rest(key) for key in keys}
         with self._lock:
             self._names.update(self._watch.name(rest) for rest in rests)
-            if len(self._names) > NAMES:
-                self._names.clear()
-                self._missed = True
+            if len(self._names) > MAX_NAMES:
+                self._names, self._missed = set(), True
         self._watch.changed(rests)
         return _MESSAGE
 
@@ -203,7 +202,7 @@ def _socket(connection: AbstractConnection) -> int:
     return int(found.fileno())
 
 
-def _answer(connection: AbstractConnection) -> Any:
+def answer(connection: AbstractConnection) -> Any:
     """The answer to the oldest question; messages before it are handled on the way."""
     while True:
         answer = connection.read_response(push_request=True)

@@ -20,7 +20,7 @@ from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions"]
+__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions", "decode"]
 
 SESSION_PREFIX = "medusa-auth:session:"
 OF_USER_PREFIX = "medusa-auth:sessions-of:"
@@ -125,7 +125,7 @@ class RedisSessions:
         """As it is in Redis, or will be, whether it has ended or not."""
         if id_hash in self._written:
             return self._written[id_hash]
-        return _decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+        return decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
 
     def write(self, session: Session, redis: Any) -> None:
         """At once. Raises RedisError."""
@@ -165,7 +165,8 @@ def _encode(session: Session) -> bytes:
     return msgspec.json.encode(session)
 
 
-def _decode(text: bytes | None) -> Session | None:
+def decode(text: bytes | None) -> Session | None:
+    """What is kept under `SESSION_PREFIX`; None if there is nothing."""
     if text is not None:
         # What somebody else wrote there is no session.
         with suppress(msgspec.DecodeError):

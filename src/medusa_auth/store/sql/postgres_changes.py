@@ -19,7 +19,7 @@ import psycopg
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
 from medusa_auth.store.sql.postgres_connections import PatientConnection
-from medusa_auth.store.sql.records import CHANNEL
+from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 __all__ = ["PostgresChanges"]
 
@@ -33,12 +33,22 @@ FIRST_ANSWER_SECONDS = 2.0
 
 
 class PostgresChanges:
-    """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands."""
+    """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands.
+
+    `end_sessions` is told of users who were deleted or got another password, whoever did it, and since when their
+    sessions are good again, in seconds since 1970.
+    """
 
     delay = HEARD_WITHIN
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        end_sessions: Callable[[str, float], None] | None = None,
+    ) -> None:
         self._url = psycopg_url(url)
+        self._end_sessions = end_sessions
         self._clock = clock
         self._lock = threading.Lock()
         self._users: set[str] = set()
@@ -84,6 +94,8 @@ class PostgresChanges:
         ) as connection:
             connection.add_notify_handler(self._heard)
             connection.execute(f"LISTEN {CHANNEL}")
+            if self._end_sessions is not None:
+                connection.execute(f"LISTEN {SESSIONS_CHANNEL}")
             # What was announced since the last connection is not known.
             with self._lock:
                 self._missed = self._first_answer.is_set()
@@ -107,4 +119,8 @@ class PostgresChanges:
             self._users.update(users)
 
     def _heard(self, notify: psycopg.Notify) -> None:
-        self.hear([notify.payload])
+        if notify.channel == CHANNEL:
+            self.hear([notify.payload])
+        elif self._end_sessions is not None:
+            user_id, _, since = notify.payload.rpartition(" ")
+            self._end_sessions(user_id, float(since))

@@ -25,7 +25,7 @@ from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 from medusa_auth.store.turns import ANSWER_WITHIN, Turns, unavailable
 
-__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ T = TypeVar("T")
 ANNOUNCED_FOR = timedelta(hours=1)
 # PostgreSQL's channel for announcements.
 CHANNEL = "medusa_auth_changes"
+# And, where users are shared, for those whose sessions have to end: the user, and since when theirs are good again.
+SESSIONS_CHANNEL = "medusa_auth_sessions"
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
 IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
 # Seconds until it is, at most.
