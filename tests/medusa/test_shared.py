@@ -55,7 +55,7 @@ class Both:
 
     def execute(self, statement: str, *values: object) -> list[Any]:
         with psycopg.connect(self.real.database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
 
