@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.deploy.raw import Answer, ask
 from tests.mail.reading import link_in
 from tests.medusa.dashboard_build import built_dashboard
 from tests.medusa.dashboard_pages import Dashboard, somebodys_dashboard
@@ -37,6 +38,40 @@ TEAM = "/app/a/settings/team"
 # Longer than any request of the dashboard's takes: one that began before the logout has ended, and written its session.
 AFTERWARDS = 2.0
 _numbers = count(1)
+WAYS_TO_WRITE_IT = (
+    "/admin/auth",
+    "/ADMIN/Auth/",
+    "//admin/auth",
+    "/admin//auth",
+    "/admin/auth//",
+    "/admin/./auth",
+    "/admin/x/../auth",
+    "/admin/auth/.",
+    "/admin/auth/x/..",
+    "/admin/auth?x",
+    "/admin/auth#x",
+    "/admin/auth;x",
+    "/admin/auth%20",
+    "/admin/auth%2f",
+    "/admin/auth%3f",
+    "/admin/auth%23",
+    "/%61dmin/auth",
+    "/admin%2fauth",
+    "/admin%5cauth",
+    "/admin\\auth",
+    "/admin\\auth#",
+    "/admin\\auth?#",
+    "\\admin\\auth#",
+    "/x\\..\\admin\\auth#",
+    "/admin/auth\xa0",
+    "/admin\\auth\xa0",
+    "/admin/auth\x85",
+    "/admin/auth\t",
+    "http://localhost/admin/auth",
+    "http:\\\\localhost/admin/auth",
+    "//localhost/admin/auth#",
+    "/\\localhost/admin/auth#",
+)
 
 
 @dataclass
@@ -271,3 +306,20 @@ def test_a_sign_out_is_one_in_medusa_too_and_stays_so(store: Store, admins: Dash
         assert [client.get(path).status_code for path in ("/admin/auth", "/admin/products")] == [401, 401]
         time.sleep(0.1)
     admins.open("/app/a/products", "Log in to Medusa")
+
+
+def test_nothing_that_medusa_takes_for_a_login_reaches_it(store: Store):
+    """Its login knows no limits, and keeps the session that a browser had before."""
+    login = {"email": store.real.email, "password": store.real.password}
+    port, medusas_port = (int(url.rpartition(":")[2]) for url in (store.url, store.real.base_url))
+    taken = []
+    for path in WAYS_TO_WRITE_IT:
+        if is_medusas_login(ask(medusas_port, path, method="POST", body=login, tls=False)):
+            taken.append(path)
+        answer = ask(port, path, method="POST", body=login)
+        assert answer.header("x-request-id") or not is_medusas_login(answer), f"{path!r} is Medusa's login"
+    assert {"/admin/auth", "/ADMIN/Auth/", "/admin/auth#x"} <= set(taken), "else this shows nothing"
+
+
+def is_medusas_login(answer: Answer) -> bool:
+    return answer.status == 200 and b'"user"' in answer.body

@@ -95,7 +95,7 @@ def _site(server: Nginx, folder: Path) -> str:
         f"{letsencrypt}/fullchain.pem": certificate,
         f"{letsencrypt}/privkey.pem": certificate,
         "store.example.com": NAME,
-        "/var/log/nginx/store.access.log": str(server.access_log),
+        "/var/log/nginx/access.log": str(server.access_log),
         "/var/www/dashboard": str(folder / "www"),
     }
     return _replaced((DEPLOY / "nginx.conf").read_text("utf-8"), others)
