@@ -8,7 +8,6 @@ import http.client
 import itertools
 import json
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.server.helpers import PASSWORD, Clock, Running, run
+from tests.server.helpers import PASSWORD, Clock, Running, rows, run
 
 from medusa_auth.model import Invite, Role, User
 from medusa_auth.store.base import Transaction
@@ -150,12 +149,8 @@ def deliver(server: Running) -> None:
 
 
 def database(server: Running) -> Path:
+    """SQLite's file."""
     return Path(server.parts.settings.database_url.removeprefix("sqlite:///"))
-
-
-def rows(server: Running, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(database(server), timeout=SECONDS)) as connection:
-        return connection.execute(query, values).fetchall()
 
 
 def pending(server: Running) -> int:

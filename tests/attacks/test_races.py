@@ -25,13 +25,15 @@ from tests.attacks.siege import (
     new_address,
     reset,
     reset_token,
-    rows,
     sign_in,
 )
-from tests.server.helpers import Running
+from tests.databases import each_database
+from tests.server.helpers import Running, rows
 
 from medusa_auth.core.users import normalized_email
 from medusa_auth.model import Role, User
+
+pytestmark = each_database
 
 Work = Callable[[], Answer]
 
@@ -50,7 +52,7 @@ def test_an_invite_that_is_accepted_fifty_times_at_once_makes_one_user(workers: 
     token = invite(workers, address)
     answers = at_once([partial(accept, workers, token, first_name=str(number)) for number in range(MANY)])
     assert statuses(answers) == {200: 1, 400: MANY - 1}
-    assert len(rows(workers, "SELECT id FROM user WHERE email = ?", address)) == 1
+    assert len(rows(workers, 'SELECT id FROM "user" WHERE email = ?', address)) == 1
     (winner,) = [number for number, answer in enumerate(answers) if answer.status == 200]
     user = find_user(workers, address)
     assert user is not None
@@ -137,7 +139,7 @@ def test_an_address_that_is_deleted_and_made_anew_in_a_race_has_one_account_at_m
         works: list[Work] = [partial(delete, user), make, make, partial(delete, user)]
         answers = at_once(works)
         assert {answer.status for answer in answers} <= {200, 400}
-        ids = rows(workers, "SELECT id FROM user WHERE email = ? AND deleted_at IS NULL", address)
+        ids = rows(workers, 'SELECT id FROM "user" WHERE email = ? AND deleted_at IS NULL', address)
         assert len(ids) <= 1
         assert (user.id,) not in ids
         for left in [each for each in living(workers) if each.email == address]:
