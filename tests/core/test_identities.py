@@ -33,8 +33,11 @@ class CountingRecords:
         self.on_read: Callable[[], None] = lambda: None
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._records.read(work)
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
         self.reads += 1
-        result = await self._records.read(work)
+        result = await self._records.look(work)
         self.on_read()
         return result
 

@@ -1,4 +1,4 @@
-"""Our server and a real Medusa on the same PostgreSQL, Redis and secrets: what is done on either side counts on both."""
+"""Our server and a real Medusa on one PostgreSQL, one Redis, the same secrets: what either side does counts on both."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Both:
 
     def execute(self, statement: str, *values: object) -> list[Any]:
         with psycopg.connect(self.real.database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
 

@@ -123,8 +123,7 @@ def _welcome(start: _Start) -> None:
     ]
     if start.settings.shared:
         lines += [
-            "[bold]Shared[/] with a Medusa v1: what it does to sessions, tokens and users counts here, too, and it is less "
-            "strict (docs/shared.md)",
+            "[bold]Shared[/] with a Medusa v1, which is less strict: what it does counts here, too (docs/shared.md)",
             "",
         ]
     if start.settings.api_page:

@@ -6,8 +6,9 @@ import asyncio
 import atexit
 import logging
 import sys
+import time
 from datetime import UTC, datetime
-from io import StringIO
+from functools import lru_cache, partial
 from typing import Any, TextIO
 
 import msgspec
@@ -42,7 +43,7 @@ def configure_logs(log_format: LogFormat, stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream if console else _Batches(stream)),
+        logger_factory=structlog.WriteLoggerFactory(stream) if console else partial(_logger, _Batches(stream)),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
@@ -50,29 +51,29 @@ def configure_logs(log_format: LogFormat, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-class _Batches(StringIO):
-    """Writes what is logged within one turn of the event loop at once: a write for each line would cost a request a
-    tenth of its time. Outside of an event loop, each line is written as it comes.
+class _Batches:
+    """A logger that writes what is logged within one turn of the event loop at once.
+
+    A write for each line would cost a request a tenth of its time. Outside of an event loop, each line is written as it
+    comes.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__()
         self._stream = stream
         self._lines: list[str] = []
         # What was logged last, while the event loop was ending.
         atexit.register(self._write_all)
 
-    def write(self, line: str) -> int:
-        self._lines.append(line)
+    def info(self, line: str) -> None:
+        self._lines.append(line + "\n")
         if len(self._lines) == 1:
             try:
                 asyncio.get_running_loop().call_later(BATCH_SECONDS, self._write_all)
             except RuntimeError:
                 self._write_all()
-        return len(line)
 
-    def flush(self) -> None:
-        pass
+    # structlog calls a logger by the name of the level.
+    warning = error = critical = exception = info
 
     def _write_all(self) -> None:
         lines, self._lines = self._lines, []
@@ -80,9 +81,21 @@ class _Batches(StringIO):
         self._stream.flush()
 
 
+def _logger(batches: _Batches, *_: object) -> _Batches:
+    """The same for all who log: a factory of structlog's."""
+    return batches
+
+
 def _stamp(_: object, __: str, line: EventDict) -> EventDict:
-    line["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    second, microsecond = divmod(time.time_ns() // 1000, 1_000_000)
+    line["timestamp"] = f"{_second(second)}.{microsecond:06d}Z"
     return line
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    """Written once for all the lines of a second: it takes longer than the rest of a line."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from medusa_auth.model import Session
+from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.redis.client import RedisClient
 
@@ -34,6 +34,8 @@ class EndedSessions(Protocol):
     """What the transaction's database knows of them."""
 
     def has_ended(self, id_hash: str, user_id: str, created_at: datetime) -> bool: ...
+
+    def living_user(self, id_hash: str, user_id: str, created_at: datetime) -> User | None: ...
 
     def earliest(self, user_id: str) -> datetime | None: ...
 
@@ -56,6 +58,11 @@ class RedisSessions:
 
     def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
         return self.get(id_hash)
+
+    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:  # noqa: ARG002 - as above
+        session = self.present(id_hash)
+        user = session and self._ended.living_user(id_hash, session.user_id, session.created_at)
+        return (session, user) if session and user else None
 
     def get(self, id_hash: str) -> Session | None:
         session = self.present(id_hash)

@@ -22,7 +22,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.model import Session
+from medusa_auth.model import Session, User
 from medusa_auth.store.base import ForeignSession, ForeignSessions, Others
 from medusa_auth.store.redis.changes import Watch
 from medusa_auth.store.redis.client import RedisClient
@@ -66,15 +66,15 @@ class SharedSessions:
         self._gone: set[str] = set()
 
     def find(self, session_id: str, id_hash: str) -> Session | None:
-        found = None if id_hash in self._gone else self._read(session_id, id_hash)
-        if found is None or found.user_id is None:
+        session = self._present(session_id, id_hash)
+        if session is None or self._ended.has_ended(id_hash, session.user_id, session.created_at):
             return None
-        session = self._own.present(id_hash)
-        if session is None or session.user_id != found.user_id:
-            session = self._adopted(session_id, id_hash, found, found.user_id)
-        if self._ended.has_ended(id_hash, session.user_id, session.created_at):
-            return None
-        return replace(session, last_seen_at=max(session.last_seen_at, found.seen_at))
+        return session
+
+    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:
+        session = self._present(session_id, id_hash)
+        user = session and self._ended.living_user(id_hash, session.user_id, session.created_at)
+        return (session, user) if session and user else None
 
     def get(self, id_hash: str) -> Session | None:
         session_id = self._session_id(id_hash)
@@ -136,9 +136,23 @@ class SharedSessions:
     def _key(self, session_id: str) -> str:
         return f"{self._prefix}{FOREIGN_PREFIX}{session_id}"
 
+    def _present(self, session_id: str, id_hash: str) -> Session | None:
+        """As Redis has it, whether all of its user's have ended or not."""
+        found = None if id_hash in self._gone else self._read(session_id, id_hash)
+        if found is None or found.user_id is None:
+            return None
+        session = self._own.present(id_hash)
+        if session is None or session.user_id != found.user_id:
+            session = self._adopted(session_id, id_hash, found, found.user_id)
+        return replace(session, last_seen_at=max(session.last_seen_at, found.seen_at))
+
     def _read(self, session_id: str, id_hash: str) -> ForeignSession | None:
         def read(redis: Any) -> tuple[bytes | None, float | None]:
-            return redis.get(self._key(session_id)), redis.zscore(self._ended_key, id_hash)
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.get(self._key(session_id))
+                pipeline.zscore(self._ended_key, id_hash)
+                text, ended = pipeline.execute()
+            return text, ended
 
         text, ended = self._client.call(read)
         return None if text is None or ended is not None else self._foreign.decode(text)

@@ -7,6 +7,7 @@ repeated when another one was in its way. A read sees one moment, and a commit i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -14,7 +15,7 @@ from sqlalchemy.engine import make_url
 
 from medusa_auth.errors import SettingsError
 
-__all__ = ["Database", "is_postgresql", "open_database", "psycopg_url", "sqlalchemy_url"]
+__all__ = ["Access", "Database", "is_postgresql", "open_database", "psycopg_url", "sqlalchemy_url"]
 
 READERS = 4
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
@@ -22,11 +23,27 @@ SQLITE_WRITERS = 1
 POSTGRESQL_WRITERS = 4
 BUSY_SECONDS = 0.4
 # What a server that is there but does not answer may take, in milliseconds.
-STATEMENT_TIMEOUT = 900
+STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
 
-_WRITES = "medusa_auth_writes"
+_BEGIN = "medusa_auth_begin"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
+
+
+class Access(Enum):
+    """What a transaction does; to look is to ask one thing, without a transaction."""
+
+    LOOK = "look"
+    READ = "read"
+    WRITE = "write"
+
+
+_SQLITE_BEGINS = {Access.LOOK: None, Access.READ: "BEGIN", Access.WRITE: "BEGIN IMMEDIATE"}
+_POSTGRESQL_LEVELS = {
+    Access.LOOK: "AUTOCOMMIT",
+    Access.READ: "REPEATABLE READ",
+    Access.WRITE: "SERIALIZABLE",
+}
 
 
 @dataclass(frozen=True)
@@ -37,13 +54,11 @@ class Database:
     writers: int
     readers: int = READERS
 
-    def connect(self, *, writes: bool) -> Connection:
-        """A connection whose next transaction reads, or writes."""
+    def connect(self, access: Access) -> Connection:
+        """A connection for one transaction, or for one question."""
         if self.engine.dialect.name == "sqlite":
-            return self.engine.connect().execution_options(**{_WRITES: writes})
-        if writes:
-            return self.engine.connect().execution_options(isolation_level="SERIALIZABLE")
-        return self.engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            return self.engine.connect().execution_options(**{_BEGIN: _SQLITE_BEGINS[access]})
+        return self.engine.connect().execution_options(isolation_level=_POSTGRESQL_LEVELS[access])
 
 
 def is_postgresql(url: str) -> bool:
@@ -110,7 +125,8 @@ def _sqlite(url: str) -> Database:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
 
     return Database(engine, SQLITE_WRITERS)

@@ -17,7 +17,7 @@ __all__ = ["PatientConnection"]
 T = TypeVar("T")
 
 # A little more than what the server is given for a statement.
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS = 0.9
 
 
 class PatientConnection(psycopg.Connection[Any]):
