@@ -61,6 +61,18 @@ class Load:
         value, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", told)[0]
         return float(value) * _UNITS[unit]
 
+    def of_core(self, cpu_seconds: Callable[[], float], subject: Callable[[], float]) -> Callable[[], float]:
+        """As `subject`, in a second of the server's own time on its core.
+
+        That is what a busy core gives in a second, and it stays so where the load or something else is in the way.
+        """
+
+        def measured() -> float:
+            before = cpu_seconds()
+            return subject() * self.seconds / (cpu_seconds() - before)
+
+        return measured
+
     def in_turns(self, subjects: Mapping[str, Callable[[], float]]) -> Rates:
         """What each of `subjects` gives, round by round."""
         found: dict[str, list[float]] = {name: [] for name in subjects}

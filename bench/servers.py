@@ -42,6 +42,11 @@ class Server:
     pid: int
     start: float
 
+    def cpu_seconds(self) -> float:
+        """What its threads have had of a core so far; of one process, not of its workers."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(each.read_text().split()[0]) for each in tasks) / 1e9
+
     def resident_megabytes(self) -> float:
         return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[0]) / 1024
 
@@ -106,16 +111,20 @@ def login(url: str, body: Mapping[str, str] = LOGIN, headers: Mapping[str, str] 
     return {"cookie": f"Cookie: {cookie}", "access token": f"Authorization: Bearer {token}"}
 
 
-def many(kind: str, count: int) -> Sequence[str]:
-    """The headers of the sessions that `seed.fill` makes, or of access tokens of its users."""
+def many(kind: str, count: int, of: int | None = None) -> Sequence[str]:
+    """The headers of `count` of the `of` sessions that `seed.fill` made, or of access tokens of its users.
+
+    They are spread evenly, so that they are not neighbours in the store. Default: all of them.
+    """
+    numbers = [place * (of or count) // count for place in range(count)]
     if kind == "cookie":
         cookie = SessionCookie([SECRETS["COOKIE_SECRET"]], "lax")
-        return [f"Cookie: {cookie.pair(session_id(number))}" for number in range(count)]
+        return [f"Cookie: {cookie.pair(session_id(number))}" for number in numbers]
     jwts, now = Jwts([SECRETS["JWT_SECRET"].encode()]), int(time.time())
     times = {"domain": "admin", "iat": now, "exp": now + 3600}
     return [
         f"Authorization: Bearer {jwts.sign({'user_id': user_id(number), **times, 'jti': str(number)})}"
-        for number in range(count)
+        for number in numbers
     ]
 
 
