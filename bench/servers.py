@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from tests.services.process import free_port
+from tests.services.process import StartupError, free_port
 
 from bench.cores import SERVER_CORE, on_core
 from bench.seed import session_id, user_id
@@ -76,23 +76,26 @@ def bare(name: str) -> Iterator[Server]:
 def _started(command: list[str], environ: Mapping[str, str], path: str, core: int | None) -> Iterator[Server]:
     port = free_port()
     url, began = f"http://127.0.0.1:{port}", time.perf_counter()
-    with on_core(core):
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
-            env={**os.environ, **environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    with process:
-        try:
-            while not _answers(url + path):
-                if time.perf_counter() > began + PATIENCE or process.poll() is not None:
-                    raise RuntimeError(f"{command[0]} did not start")
-                time.sleep(0.005)
-            yield Server(url, process.pid, time.perf_counter() - began)
-        finally:
-            process.terminate()
-            process.wait(40)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        # What is logged is written, as it is where somebody runs it.
+        with on_core(core), log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command, "--port", str(port)],
+                env={**os.environ, **environ},
+                stdout=output,
+                stderr=output,
+            )
+        with process:
+            try:
+                while not _answers(url + path):
+                    if time.perf_counter() > began + PATIENCE or process.poll() is not None:
+                        raise StartupError(f"{command[0]} did not start", log)
+                    time.sleep(0.005)
+                yield Server(url, process.pid, time.perf_counter() - began)
+            finally:
+                process.terminate()
+                process.wait(40)
 
 
 def _answers(url: str) -> bool:
