@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
+import psycopg
 import pytest
-from tests.services.postgres import postgres_cluster
+from tests.services.postgres import PostgresCluster, postgres_cluster
 from tests.services.redis import redis_server
 
 from medusa_auth.store.sql.migrate import migrate
 
+MEDUSAS_TABLES = Path(__file__).parent / "data" / "medusa_tables.sql"
+
 
 @pytest.fixture(scope="session")
-def new_postgresql() -> Iterator[Callable[[], str]]:
-    """Makes databases that nobody has used, with our schema, on a PostgreSQL of this run."""
-    numbers = count()
+def postgresql() -> Iterator[PostgresCluster]:
+    """The PostgreSQL of this run."""
     with postgres_cluster() as cluster:
-        migrate(cluster.create_database("migrated"))
-        yield lambda: cluster.create_database(f"test_{next(numbers)}", template="migrated")
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgresql: PostgresCluster) -> Callable[[], str]:
+    """Makes databases that nobody has used, with our schema."""
+    migrate(postgresql.create_database("migrated"))
+    numbers = count()
+    return lambda: postgresql.create_database(f"test_{next(numbers)}", template="migrated")
+
+
+@pytest.fixture(scope="session")
+def new_medusa_database(postgresql: PostgresCluster) -> Callable[[], str]:
+    """Makes databases with Medusa's tables, and nothing of ours."""
+    with psycopg.connect(postgresql.create_database("medusas")) as connection:
+        connection.execute(MEDUSAS_TABLES.read_bytes())
+    numbers = count()
+    return lambda: postgresql.create_database(f"medusa_{next(numbers)}", template="medusas")
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 # For tests that look into the file, or hold its lock.
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+# For tests that take long: what refuses the most.
+on_most = pytest.mark.parametrize("database", ["postgresql and redis"], indirect=True)
 
 EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery staple"

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from medusa_auth.cli import invites, session, tokens, users
+from medusa_auth.cli.import_ import import_
+from medusa_auth.cli.migrate import migrate
 from medusa_auth.cli.serve import serve
 
 __all__ = ["app"]
@@ -20,6 +22,8 @@ app.add_typer(users.app, name="users")
 app.add_typer(invites.app, name="invites")
 app.add_typer(tokens.app, name="tokens")
 app.command()(serve)
+app.command()(migrate)
+app.command("import")(import_)
 app.command()(session.login)
 app.command()(session.whoami)
 app.command()(session.logout)

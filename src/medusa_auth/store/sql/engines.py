@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from medusa_auth.errors import SettingsError
 
-__all__ = ["Access", "Database", "is_postgresql", "open_database", "psycopg_url", "sqlalchemy_url"]
+__all__ = ["Access", "Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
 
 READERS = 4
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
@@ -25,6 +26,7 @@ BUSY_SECONDS = 0.4
 # What a server that is there but does not answer may take, in milliseconds.
 STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
+PATIENT_SECONDS = 60
 
 _BEGIN = "medusa_auth_begin"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
@@ -73,20 +75,44 @@ def sqlalchemy_url(url: str) -> URL:
         import psycopg  # noqa: F401, PLC0415 - an extra
     except ModuleNotFoundError:
         raise SettingsError("PostgreSQL needs its driver: pip install 'medusa-auth[postgresql]'.") from None
-    return make_url(url).set(drivername="postgresql+psycopg")
+    return _parsed(url).set(drivername="postgresql+psycopg")
 
 
 def psycopg_url(url: str) -> str:
     """`url` as libpq reads it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def open_database(url: str) -> Database:
-    """Nothing is connected to yet."""
-    return _postgresql(url) if is_postgresql(url) else _sqlite(url)
+def place(url: str) -> str:
+    """Where `url` leads, for people: neither its name nor its password is said."""
+    parts = _parsed(url)
+    if not is_postgresql(url):
+        return str(parts.database)
+    host = parts.host or parts.query.get("host") or "this machine"
+    return f"{parts.database or '(its default)'} on {host}" + (f", port {parts.port}" if parts.port else "")
 
 
-def _postgresql(url: str) -> Database:
+def _parsed(url: str) -> URL:
+    """Raises SettingsError, which repeats nothing: what stands in a wrong place may be the password."""
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        parts = None
+    if parts is None or "@" in (parts.host or ""):
+        raise SettingsError(
+            "The database's URL cannot be read. It looks like postgresql://user:password@host:5432/database, and in "
+            "the password @ is written %40, : %3A, / %2F and % %25."
+        )
+    return parts
+
+
+def open_database(url: str, *, patient: bool = False) -> Database:
+    """Nothing is connected to yet. `patient`: for a command, which may wait for a minute where a request may not."""
+    return _postgresql(url, patient=patient) if is_postgresql(url) else _sqlite(url, patient=patient)
+
+
+def _postgresql(url: str, *, patient: bool) -> Database:
+    limit = PATIENT_SECONDS * 1000 if patient else STATEMENT_TIMEOUT
     engine = create_engine(
         sqlalchemy_url(url),
         pool_size=READERS + POSTGRESQL_WRITERS,
@@ -97,24 +123,25 @@ def _postgresql(url: str) -> Database:
             "connect_timeout": 2,
             "tcp_user_timeout": TCP_USER_TIMEOUT,
             "application_name": "medusa-auth",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout=5000",
+            "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}",
         },
     )
 
-    @event.listens_for(engine, "do_connect")
-    def connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
-        # Here and not above: its driver is an extra.
-        from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
-
-        return PatientConnection.connect(*args, **options)
-
+    if not patient:
+        event.listen(engine, "do_connect", _connect)
     return Database(engine, POSTGRESQL_WRITERS)
 
 
-def _sqlite(url: str) -> Database:
-    engine = create_engine(
-        url, connect_args={"timeout": BUSY_SECONDS}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0
-    )
+def _connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
+    # Here and not above: its driver is an extra.
+    from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
+
+    return PatientConnection.connect(*args, **options)
+
+
+def _sqlite(url: str, *, patient: bool) -> Database:
+    busy = PATIENT_SECONDS if patient else BUSY_SECONDS
+    engine = create_engine(url, connect_args={"timeout": busy}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:

@@ -6,7 +6,9 @@ import errno
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -15,7 +17,7 @@ from sqlalchemy.engine import make_url
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.sql.engines import is_postgresql, sqlalchemy_url
 
-__all__ = ["HEAD", "migrate"]
+__all__ = ["HEAD", "Schema", "look", "migrate"]
 
 # The newest migration. Kept here so that a start that has nothing to migrate need not load Alembic, which takes longer
 # than the rest of the start.
@@ -24,23 +26,48 @@ HEAD = "0003"
 ADVISORY_LOCK = 0x6D656475
 
 
-def migrate(url: str) -> None:
+# Medusa's own, which may stand before ours.
+MEDUSAS = ("invite", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What stands in a database: the version of ours, None if there is none yet, and which of Medusa's tables."""
+
+    version: str | None
+    medusas: tuple[str, ...]
+
+
+def look(url: str) -> Schema:
+    """What stands in the database of `url`. Writes nothing, and makes no file. Raises as `migrate`."""
+    if is_postgresql(url):
+        with _postgresql(url) as connection:
+            return _look(connection)
+    path = Path(make_url(url).database or "")
+    try:
+        return _look_into(path, "ro") if path.exists() else Schema(None, ())
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError(f"The database {path} cannot be used: {error}.") from None
+
+
+def migrate(url: str) -> Schema:
     """Make the SQLite file of `url` (mode 0600) if it is missing, and its schema if it is not the newest.
 
-    On PostgreSQL the database has to be there. Safe to run twice, and by two processes or machines at once. Raises
-    SettingsError if the database cannot be used.
+    What stood before is given. On PostgreSQL the database has to be there. Safe to run twice, and by two processes or
+    machines at once. Raises SettingsError if the database cannot be used.
     """
     if is_postgresql(url):
-        _migrate_postgresql(url)
-        return
+        return _migrate_postgresql(url)
     path = Path(make_url(url).database or "")
     try:
         # The lock has a file of its own: SQLite's own locks must not be touched by anybody else.
         with (path.parent / (path.name + ".migrating")).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _make(path)
-            if _version(path) != HEAD:
+            before = _look_into(path)
+            if before.version != HEAD:
                 _upgrade(url)
+            return before
     except (OSError, sqlite3.Error) as error:
         raise SettingsError(f"The database {path} cannot be used: {error}.") from None
 
@@ -58,29 +85,49 @@ def _make(path: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES)) from None
 
 
-def _migrate_postgresql(url: str) -> None:
+def _migrate_postgresql(url: str) -> Schema:
     # Here and not above: an extra, as Alembic is late.
-    from sqlalchemy import create_engine, text  # noqa: PLC0415
+    from sqlalchemy import text  # noqa: PLC0415
+
+    with _postgresql(url) as connection:
+        # Until the commit.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+        before = _look(connection)
+        if before.version != HEAD:
+            _run_migrations(connection)
+        return before
+
+
+@contextmanager
+def _postgresql(url: str) -> Iterator[Connection]:
+    """A connection, in a transaction. Raises SettingsError for whatever the database says."""
+    from sqlalchemy import create_engine  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
-            # Until the commit.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-            known = connection.execute(text("SELECT to_regclass('auth_schema_version')")).scalar()
-            version = (
-                connection.execute(text("SELECT version_num FROM auth_schema_version")).scalar() if known else None
-            )
-            if version != HEAD:
-                _run_migrations(connection)
+            yield connection
     except SQLAlchemyError as error:
         # The driver's sentence names host and user, and never a password.
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise SettingsError(f"The database cannot be used: {reason}.") from None
     finally:
         engine.dispose()
+
+
+def _look(connection: Connection) -> Schema:
+    from sqlalchemy import text  # noqa: PLC0415
+
+    standing = [
+        name
+        for name in ("auth_schema_version", *MEDUSAS)
+        if connection.execute(text("SELECT to_regclass(:name)"), {"name": f'"{name}"'}).scalar()
+    ]
+    known = "auth_schema_version" in standing
+    version = connection.execute(text("SELECT version_num FROM auth_schema_version")).scalar() if known else None
+    return _schema(version, standing)
 
 
 def _run_migrations(connection: Connection) -> None:
@@ -94,14 +141,24 @@ def _run_migrations(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise SettingsError(f"The database's schema is newer than this version: {error}.") from None
+        raise SettingsError(f"The database's schema is not one of this program's: {error}.") from None
 
 
-def _version(path: Path) -> str | None:
-    with closing(sqlite3.connect(path)) as connection:
-        known = connection.execute("SELECT name FROM sqlite_master WHERE name = 'auth_schema_version'").fetchone()
+def _look_into(path: Path, mode: str = "rw") -> Schema:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as connection:
+        standing = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        known = "auth_schema_version" in standing
         row = connection.execute("SELECT version_num FROM auth_schema_version").fetchone() if known else None
-        return str(row[0]) if row else None
+        return _schema(str(row[0]) if row else None, standing)
+
+
+def _schema(version: str | None, standing: Sequence[str]) -> Schema:
+    """Raises SettingsError if it was made by a newer version of this program."""
+    if version is not None and version > HEAD:
+        raise SettingsError(
+            f"The database's schema, version {version}, is newer than this program, which knows {HEAD}: update it."
+        )
+    return Schema(version, tuple(name for name in MEDUSAS if name in standing))
 
 
 def _upgrade(url: str) -> None:

@@ -30,7 +30,8 @@ __all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
-# For a turn in this process and the work, in seconds: then it is 503, within the second that is promised.
+# For a turn in this process, and for that and the work, in seconds: then it is 503, within the second that is promised.
+TURN_WITHIN = 0.5
 ANSWER_WITHIN = 0.9
 RETRY_AFTER_SECONDS = 1
 # Workers read an announcement at their next check. One that slept longer finds a gap and forgets everybody.
@@ -113,7 +114,8 @@ class SqlRecords:
     async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[Transaction], T], access: Access) -> T:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await turn.acquire()
+                async with asyncio.timeout(TURN_WITHIN):
+                    await turn.acquire()
                 future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, access)
                 # The turn ends with the work, also if whoever waited for it has gone away.
                 future.add_done_callback(lambda done: _end(turn, done))

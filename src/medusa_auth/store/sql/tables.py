@@ -1,6 +1,7 @@
 """The tables. `user` and `invite` are Medusa's own, name for name and type for type; ours start with `auth_`.
 
-The indexes of Medusa's tables have Medusa's names, so that a schema made here and one made by Medusa are the same.
+The keys and indexes of Medusa's tables have Medusa's names, so that a schema made here and one made by Medusa are the
+same.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     TypeDecorator,
@@ -85,7 +87,7 @@ metadata = MetaData()
 user = Table(
     "user",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", String),
     Column("email", String, nullable=False),
     Column("first_name", String),
     Column("last_name", String),
@@ -96,6 +98,7 @@ user = Table(
     Column("deleted_at", UtcDateTime),
     Column("metadata", Json),
     Column("role", _role("user_role_enum"), server_default=Role.MEMBER.value),
+    PrimaryKeyConstraint("id", name="PK_cace4a159ff9f2512dd42373760"),
 )
 # On PostgreSQL it is as partial: the migration says so. To say it here would load what a server on SQLite does without.
 Index(
@@ -108,7 +111,7 @@ Index(
 invite = Table(
     "invite",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", String),
     Column("user_email", String, nullable=False),
     Column("role", _role("invite_role_enum"), server_default=Role.MEMBER.value),
     Column("accepted", Boolean, nullable=False, server_default=false()),
@@ -118,6 +121,7 @@ invite = Table(
     Column("metadata", Json),
     Column("token", String, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("id", name="PK_fc9fa190e5a3c5d80604a4f63e1"),
 )
 Index("IDX_6b0ce4b4bcfd24491510bf19d1", invite.c.user_email, unique=True)
 

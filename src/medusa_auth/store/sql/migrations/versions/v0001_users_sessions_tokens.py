@@ -35,7 +35,7 @@ def upgrade() -> None:
 def _make_user() -> None:
     op.create_table(
         "user",
-        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("id", sa.String),
         sa.Column("email", sa.String, nullable=False),
         sa.Column("first_name", sa.String),
         sa.Column("last_name", sa.String),
@@ -46,6 +46,7 @@ def _make_user() -> None:
         sa.Column("deleted_at", _time()),
         sa.Column("metadata", _json()),
         sa.Column("role", sa.Enum(*_ROLES, name="user_role_enum"), server_default="member"),
+        sa.PrimaryKeyConstraint("id", name="PK_cace4a159ff9f2512dd42373760"),
     )
     living = sa.text("deleted_at IS NULL")
     op.create_index(
@@ -56,7 +57,7 @@ def _make_user() -> None:
 def _make_invite() -> None:
     op.create_table(
         "invite",
-        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("id", sa.String),
         sa.Column("user_email", sa.String, nullable=False),
         sa.Column("role", sa.Enum(*_ROLES, name="invite_role_enum"), server_default="member"),
         sa.Column("accepted", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -66,6 +67,7 @@ def _make_invite() -> None:
         sa.Column("metadata", _json()),
         sa.Column("token", sa.String, nullable=False),
         sa.Column("expires_at", _time(), nullable=False, server_default=sa.func.now()),
+        sa.PrimaryKeyConstraint("id", name="PK_fc9fa190e5a3c5d80604a4f63e1"),
     )
     op.create_index("IDX_6b0ce4b4bcfd24491510bf19d1", "invite", ["user_email"], unique=True)
 
