@@ -150,6 +150,26 @@ async def test_what_changes_while_the_store_is_asked_is_not_remembered(house: Ho
     other.close()
 
 
+async def test_what_is_proven_with_a_key_that_is_replaced_meanwhile_is_not_remembered(
+    house: House, records: CountingRecords
+):
+    user = await house.add_user()
+    identities = house.identities(records=records)
+    token = await house.records.write(lambda tx: house.access_tokens.issue(tx, user, house.now))
+    credential = Credential(Method.ACCESS_TOKEN, token)
+
+    def replace_meanwhile() -> None:
+        house.access_tokens.use_keys(["n" * 32])
+        identities.forget_everybody()
+
+    records.on_read = replace_meanwhile
+    # Its signature was good when the check began.
+    await identities.check(credential, house.now)
+    records.on_read = lambda: None
+    with pytest.raises(AuthenticationError):
+        await identities.check(credential, house.now)
+
+
 async def test_if_changes_cannot_be_heard_nothing_is_answered_from_memory(house: House, records: CountingRecords):
     await house.add_user()
     identities, session_id = house.identities(records=records, changes=Deaf()), await house.sign_in()

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from medusa_auth.store.base import Changes, Records
+from medusa_auth.store.memory.changes import MemoryChanges
+from medusa_auth.store.memory.records import MemoryRecords
 from medusa_auth.store.opening import Stores
 from medusa_auth.store.sql.migrate import migrate
 from medusa_auth.store.sql.records import SqlRecords
@@ -27,7 +29,7 @@ def url(tmp_path: Path) -> str:
 
 
 # What every store keeps to is asked of each of these.
-STORES = ("sqlite", "postgresql", "postgresql and redis")
+STORES = ("memory", "sqlite", "postgresql", "postgresql and redis")
 
 
 @dataclass
@@ -39,6 +41,11 @@ class Store:
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """One of the stores, new and empty; who listens to it is closed with it."""
+    if request.param == "memory":
+        memory = MemoryRecords()
+        yield Store(memory, lambda: MemoryChanges(memory))
+        memory.close()
+        return
     redis: tuple[str, str] = ("", "")
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'test.db'}"

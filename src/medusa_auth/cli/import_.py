@@ -20,7 +20,7 @@ from medusa_auth.core.password_rules import PasswordRules
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.server.app import utc_now
 from medusa_auth.settings import Settings, from_env
-from medusa_auth.store.sql.engines import place, sqlalchemy_url
+from medusa_auth.store.sql.engines import is_postgresql, place, sqlalchemy_url
 from medusa_auth.store.sql.importing import SqlTarget
 from medusa_auth.store.sql.migrate import HEAD, look, migrate
 
@@ -57,6 +57,8 @@ def import_(
     """
     with errors_shown():
         settings = from_env(data_dir=data_dir)
+        if not is_postgresql(source):
+            raise SettingsError("The source has to be a PostgreSQL database: postgresql://user:password@host/database.")
         # Whether the driver, an extra, is there.
         sqlalchemy_url(source)
         from medusa_auth.store.sql.medusa_source import MedusaSource  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
 from dataclasses import dataclass
@@ -41,9 +42,12 @@ def serve(
     os.environ[PUBLIC_URL_VARIABLE] = os.environ.get(PUBLIC_URL_VARIABLE) or start.url
     _welcome(start)
     sys.stdout.flush()
+    # A server that reloads its keys listens to this signal; until it does, the signal waits, and ends nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     # The server takes this process's place: without what the command line is made of, it has 20 MB less.
-    command = [sys.executable, "-m", "medusa_auth.server", str(start.listening.fileno()), str(workers)]
-    os.execv(sys.executable, command)  # noqa: S606 - ourselves
+    number = str(start.listening.fileno())
+    program = ["worker", number] if workers == 1 else ["supervisor", number, str(workers)]
+    os.execv(sys.executable, [sys.executable, "-m", f"medusa_auth.server.{program[0]}", *program[1:]])  # noqa: S606 - ourselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,10 +48,14 @@ class AccessTokens:
     """Signs with the first key and verifies with all, so that a key can be replaced without logging anyone out."""
 
     def __init__(self, keys: Sequence[str], claims: Claims, life: timedelta, random: Random = os.urandom) -> None:
-        self._jwts = Jwts([key.encode() for key in keys])
+        self.use_keys(keys)
         self._claims = claims
         self._life = life
         self._random = random
+
+    def use_keys(self, keys: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._jwts = Jwts([key.encode() for key in keys])
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for `user`, good for `life` from `now` on."""

@@ -111,10 +111,10 @@ class Identities:
         try:
             names = self._changes.poll()
         except UnavailableError:
-            self._forget_everybody()
+            self.forget_everybody()
             return False
         if names is None:
-            self._forget_everybody()
+            self.forget_everybody()
         elif names:
             self._epoch += 1
             for name in names:
@@ -123,7 +123,8 @@ class Identities:
                 announced.names.update(names)
         return True
 
-    def _forget_everybody(self) -> None:
+    def forget_everybody(self) -> None:
+        """Also whoever is being asked about now: that answer is given, and not remembered."""
         self._epoch += 1
         self._cleared += 1
         self._cache.clear()

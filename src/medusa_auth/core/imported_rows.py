@@ -62,10 +62,10 @@ def _time(moment: datetime) -> datetime:
 def _metadata(text: str | None) -> Mapping[str, Any] | None:
     try:
         metadata = None if text is None else json.loads(text)
-        # A number that is larger than any is read, and could not be written.
+        # A number that is larger than any is read as infinity, and could not be written again.
         json.dumps(metadata, allow_nan=False)
     except (ValueError, RecursionError):
-        raise UnfitError("its metadata cannot be kept: it has a number without bounds, or is too deep") from None
+        raise UnfitError("its metadata cannot be kept: it has a number that is too large, or is too deep") from None
     if metadata is not None and not isinstance(metadata, dict):
         raise UnfitError("its metadata cannot be kept: it is no object")
     return metadata

@@ -25,7 +25,7 @@ from medusa_auth.model import Role, User
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.importing import Imports, InviteRow, Source, SourceInvite, SourceUser, Target, UserRow
 
-__all__ = ["Decision", "Importing", "Outcome"]
+__all__ = ["Decision", "Importing", "Outcome", "clashing_emails"]
 
 Clock = Callable[[], datetime]
 
@@ -84,8 +84,8 @@ class Importing:
         self._clock = clock
         self._apply = apply
         self._shared_tokens = source.shared_tokens()
-        self._unusual, self._clashes = _clashing(source.unusual_emails(), source.living)
-        _, self._invite_clashes = _clashing(source.unusual_invites(), source.invited)
+        self._unusual, self._clashes = clashing_emails(source.unusual_emails(), source.living)
+        _, self._invite_clashes = clashing_emails(source.unusual_invites(), source.invited)
 
     def users(self) -> Iterator[Sequence[Decision]]:
         """Batch by batch, each when it is committed. Raises UnavailableError."""
@@ -205,7 +205,7 @@ class Importing:
             return Decision(row.id, email, Outcome.LEFT_OUT, str(error)), None
 
 
-def _clashing(
+def clashing_emails(
     unusual: Iterable[tuple[str, str]], present: Callable[[Collection[str]], Collection[str]]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """Of the addresses that are not kept as they are: how they would be kept, and which of those others have too.

@@ -41,8 +41,12 @@ class SessionCookie:
     """Signs with the first key, verifies with all. With `same_site` `none`, Secure is always sent: browsers want it."""
 
     def __init__(self, keys: Sequence[str], same_site: SameSite) -> None:
-        self._keys = [key.encode() for key in keys]
+        self.use_keys(keys)
         self.same_site = same_site
+
+    def use_keys(self, keys: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._keys = [key.encode() for key in keys]
 
     def find(self, header: str) -> str | None:
         """The value of the session cookie in a Cookie header (RFC 6265, section 4.2): as Medusa, of many the first."""

@@ -86,8 +86,6 @@ class MedusaSource:
     @contextmanager
     def open(cls, url: str) -> Iterator[MedusaSource]:
         """Raises SettingsError if it cannot be connected to, or is no Medusa v1's."""
-        if not is_postgresql(url):
-            raise SettingsError("The source has to be a PostgreSQL database: postgresql://user:password@host/database.")
         try:
             connection = psycopg.connect(
                 psycopg_url(url),
