@@ -12,7 +12,7 @@ from tests.medusa.real_medusa import real_medusa
 from bench.checks import MANY, UNCACHED
 from bench.cores import LOAD_CORE, SERVER_CORE, move
 from bench.load import Load
-from bench.results import Table
+from bench.results import Figure, Table
 from bench.seed import fill
 from bench.servers import LOGIN, login, many, serving
 from bench.setups import Setups
@@ -71,6 +71,9 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
                 f"{rates.ratio(ours_name, medusas):.1f}",
                 rates.spread(ours_name, medusas),
             )
+            if what != "login":
+                figure = Figure.MISSES_OF_MEDUSA if ours_name.endswith(" past") else Figure.OF_MEDUSA
+                table.figures[figure, f"{setup}, {what}"] = rates.ratio(ours_name, medusas)
     return table
 
 

@@ -105,6 +105,14 @@ class TestUsers:
         assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) is None
         assert await store.records.read(lambda tx: tx.users.list()) == [BOB]
 
+    async def test_there_is_somebody_as_long_as_somebody_lives(self, store: Store):
+        exist = [await store.records.read(lambda tx: tx.users.exist())]
+        await add(store.records, ADA)
+        exist.append(await store.records.read(lambda tx: tx.users.exist()))
+        assert await store.records.write(partial(_delete_user, ADA.id))
+        exist.append(await store.records.read(lambda tx: tx.users.exist()))
+        assert exist == [False, True, False]
+
     async def test_only_who_lives_can_be_deleted(self, store: Store):
         await add(store.records, ADA)
         assert [await store.records.write(lambda tx: tx.users.delete(ADA.id, LATER)) for _ in range(2)] == [True, False]

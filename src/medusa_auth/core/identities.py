@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import ApiTokens
@@ -27,8 +28,7 @@ Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """What a request carries, as it was presented: a session cookie's value, an access token, or an API token."""
 
     method: Method

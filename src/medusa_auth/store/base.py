@@ -74,6 +74,9 @@ class Users(Protocol):
 
     def set_readable_token(self, user_id: str, token: str | None) -> None: ...
 
+    def exist(self) -> bool:
+        """Whether there is one."""
+
     def list(self) -> Sequence[User]:
         """All, oldest first."""
 

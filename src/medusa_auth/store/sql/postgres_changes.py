@@ -30,6 +30,11 @@ ASK_EVERY = 0.2  # seconds
 HEARD_WITHIN = 0.6
 RECONNECT_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
+LOOK_FOR_POOLER_EVERY = 10.0
+
+
+class _PoolerError(Exception):
+    """What we talk to is not PostgreSQL itself."""
 
 
 class PostgresChanges:
@@ -82,6 +87,12 @@ class PostgresChanges:
                     self._heard_until = float("-inf")
                 _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
                 self._closed.wait(RECONNECT_AFTER)
+            except _PoolerError:
+                _log.warning(
+                    "DATABASE_URL leads to a pooler, where announcements may get lost: every check asks the database"
+                )
+                self._first_answer.set()
+                self._closed.wait(LOOK_FOR_POOLER_EVERY)
 
     def _listen(self) -> None:
         with PatientConnection.connect(
@@ -92,6 +103,7 @@ class PostgresChanges:
             tcp_user_timeout=TCP_USER_TIMEOUT,
             options="-c statement_timeout=900",
         ) as connection:
+            _check_direct(connection)
             connection.add_notify_handler(self._heard)
             connection.execute(f"LISTEN {CHANNEL}")
             if self._end_sessions is not None:
@@ -124,3 +136,14 @@ class PostgresChanges:
         elif self._end_sessions is not None:
             user_id, _, since = notify.payload.rpartition(" ")
             self._end_sessions(user_id, float(since))
+
+
+def _check_direct(connection: PatientConnection) -> None:
+    """Raises _PoolerError if a program between gives each transaction another server process (as PgBouncer may).
+
+    LISTEN is of one process, and the questions after it would be answered by others that hear nothing. Such a program
+    has told the client of a process which is not the one that answers.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise _PoolerError
