@@ -58,5 +58,7 @@ lock: ## Renew the exact versions in requirements/ (needs uv).
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
 	@uv pip compile pyproject.toml --quiet --extra server --python-version 3.11 --universal \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/server.txt
+	@uv pip compile pyproject.toml --quiet --extra server --extra postgresql --extra redis --python-version 3.11 \
+	  --universal --generate-hashes --no-emit-index-url --no-header --output-file requirements/deploy.txt
 	@uv pip compile pyproject.toml --quiet --python-version 3.11 --universal \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/client.txt

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.databases import on_each, settings_of
 from tests.services.postgres import PostgresCluster, postgres_cluster
 from tests.services.redis import redis_server
 
@@ -48,13 +49,17 @@ def new_redis() -> Iterator[Callable[[], tuple[str, str]]]:
         yield lambda: (server.url, f"test-{next(numbers)}:")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    on_each(metafunc)
+
+
 @pytest.fixture
-def database() -> dict[str, str]:
-    """The settings of the database of a server that a test starts: SQLite, in the server's data folder."""
-    return {}
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of the database of a server that a test starts: SQLite's, unless it is marked `each_database`."""
+    return settings_of(request)
 
 
 @pytest.fixture(scope="module")
-def shared_database() -> dict[str, str]:
+def shared_database(request: pytest.FixtureRequest) -> dict[str, str]:
     """As `database`, for a server that the tests of a module share."""
-    return {}
+    return settings_of(request)

@@ -30,13 +30,14 @@ class DataDir:
         if not os.access(self.path, os.R_OK | os.W_OK | os.X_OK):
             raise SettingsError(f"The data folder {self.path} cannot be written by this user.")
 
-    def secrets(self, name: str) -> tuple[str, ...]:
+    def secrets(self, name: str, *, make: bool = True) -> tuple[str, ...]:
         """The secrets in the file `name`, one a line: the first signs, all verify. Made, mode 0600, if it is missing.
 
-        Raises SettingsError if the file cannot be read, is empty, or can be read by others.
+        Raises SettingsError if the file cannot be read, is empty, can be read by others, or is missing and not to be
+        made.
         """
         path = self.path / name
-        if not path.exists():
+        if make and not path.exists():
             self._make_secret(path)
         try:
             lines = path.read_text(encoding="utf-8").split()
@@ -46,7 +47,9 @@ class DataDir:
         if others:
             raise SettingsError(f"{path} can be read by others: `chmod 600 {path}`, and think of making a new secret.")
         if not lines:
-            raise SettingsError(f"{path} is empty: remove it to have a secret made.")
+            raise SettingsError(
+                f"{path} is empty: put a secret into it, or remove it and start again to have one made."
+            )
         return tuple(lines)
 
     def _make_secret(self, path: Path) -> None:

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
 from email.utils import parseaddr
 from functools import partial
@@ -26,11 +26,14 @@ __all__ = [
     "MIN_SECRET_BYTES",
     "PUBLIC_URL_VARIABLE",
     "SMTP_PORTS",
+    "Keys",
     "Settings",
     "describe",
     "from_env",
     "parse_duration",
+    "reread_keys",
     "state_dir",
+    "unchangeable_keys",
 ]
 
 DATA_DIR_VARIABLE = "MEDUSA_AUTH_DATA_DIR"
@@ -50,8 +53,8 @@ _KNOWN_SECRETS = re.compile(
 # RFC 6409, and RFC 8314 for TLS from the start.
 SMTP_PORTS = {"smtp": 587, "smtp+starttls": 587, "smtps": 465}
 
-# What a Medusa beside this server signs with has to be known, and cannot be made here.
-_SHARED_SECRETS = {"jwt_secrets": "JWT_SECRET", "cookie_secrets": "COOKIE_SECRET"}
+# Each kind of secret: where it is in the environment, and else in the data folder.
+_SECRETS = {"jwt_secrets": ("JWT_SECRET", "jwt-secret"), "cookie_secrets": ("COOKIE_SECRET", "cookie-secret")}
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -181,6 +184,14 @@ def _secrets(value: str) -> tuple[str, ...]:
 
 def _setting(env: str, parse: Callable[[str], T], default: object, doc: str, *, secret: bool = False) -> Any:
     return field(default=default, repr=not secret, metadata={"env": env, "parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What signs and verifies: of each kind the first signs, and all verify. Never in its repr."""
+
+    jwt: tuple[str, ...] = field(repr=False)
+    cookie: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,6 +409,20 @@ class Settings:
         """Signs with the first, verifies with all."""
         return (*self.cookie_secrets, *self.cookie_secrets_previous)
 
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.jwt_keys, self.cookie_keys)
+
+    def with_keys(self, keys: Keys) -> Settings:
+        """The same, but for the keys. Raises SettingsError if they are no good."""
+        return replace(
+            self,
+            jwt_secrets=keys.jwt,
+            jwt_secrets_previous=(),
+            cookie_secrets=keys.cookie,
+            cookie_secrets_previous=(),
+        )
+
 
 def _check_shared(settings: Settings) -> None:
     if not settings.database_url.startswith("postgres") or not settings.redis_url:
@@ -423,29 +448,59 @@ def _check_secrets(name: str, secrets: tuple[str, ...], *, weak: bool) -> None:
             )
 
 
-def from_env(environ: Mapping[str, str] | None = None, *, data_dir: Path | None = None) -> Settings:
+def from_env(
+    environ: Mapping[str, str] | None = None, *, data_dir: Path | None = None, keys: Keys | None = None
+) -> Settings:
     """The settings of `environ` (default: the process's), with secrets from the data folder where they are not set.
 
     `data_dir` wins over `MEDUSA_AUTH_DATA_DIR`. The data folder and the secrets in it are made where they are missing.
-    An empty variable counts as unset. Raises SettingsError.
+    An empty variable counts as unset. `keys` win over all secrets, and then no file is read. Raises SettingsError.
     """
     environ = os.environ if environ is None else environ
     folder = DataDir(data_dir or Path(environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR))
     folder.make()
-    values = {
-        each.name: _parse(each, environ) for each in fields(Settings) if environ.get(each.metadata.get("env", ""))
-    }
+    values = {each.name: _parse(each, environ) for each in fields(Settings) if _given(each, environ)}
     if values.get("shared"):
         values.setdefault("password_scheme", "scrypt")
-        missing = [env for name, env in _SHARED_SECRETS.items() if name not in values]
+        # What a Medusa beside this server signs with has to be known, and cannot be made here.
+        missing = [variable for name, (variable, _) in _SECRETS.items() if name not in values]
         if missing:
             raise SettingsError(f"MEDUSA_AUTH_SHARED needs {' and '.join(missing)}, the same as Medusa's.")
     values.setdefault("database_url", f"sqlite:///{folder.path / 'medusa-auth.db'}")
-    if "jwt_secrets" not in values:
-        values["jwt_secrets"] = folder.secrets("jwt-secret")
-    if "cookie_secrets" not in values:
-        values["cookie_secrets"] = folder.secrets("cookie-secret")
+    if keys is not None:
+        settings = Settings(data_dir=folder.path, **(values | {"jwt_secrets": keys.jwt, "cookie_secrets": keys.cookie}))
+        return settings.with_keys(keys)
+    for name, (_, file) in _SECRETS.items():
+        if name not in values:
+            values[name] = folder.secrets(file)
     return Settings(data_dir=folder.path, **values)
+
+
+def reread_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Keys:
+    """The keys of `settings` as they are now: those in the data folder may have changed, those in `environ` cannot.
+
+    Nothing is made. Raises SettingsError if a file cannot be read, is missing or empty, or holds what is no key.
+    """
+    fixed = unchangeable_keys(environ)
+    folder = DataDir(settings.data_dir)
+    read = {
+        name: folder.secrets(file, make=False) for name, (variable, file) in _SECRETS.items() if variable not in fixed
+    }
+    return replace(settings, **read).keys  # type: ignore[arg-type] # each is a tuple of secrets
+
+
+def unchangeable_keys(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The variables that give keys: a process keeps the environment that it was started with."""
+    environ = os.environ if environ is None else environ
+    return tuple(
+        each.metadata["env"]
+        for each in fields(Settings)
+        if each.name.startswith(tuple(_SECRETS)) and _given(each, environ)
+    )
+
+
+def _given(each: Field[Any], environ: Mapping[str, str]) -> bool:
+    return bool(environ.get(each.metadata.get("env", "")))
 
 
 def _parse(each: Field[Any], environ: Mapping[str, str]) -> Any:

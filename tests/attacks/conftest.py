@@ -22,12 +22,16 @@ from medusa_auth.settings import from_env
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Iterator[Running]:  # noqa: F811 - the fixture
+def workers(
+    tmp_path_factory: pytest.TempPathFactory,
+    password_hash: str,  # noqa: F811 - the fixture
+    shared_database: dict[str, str],
+) -> Iterator[Running]:
     """`medusa-auth serve --workers 2`, with an administrator."""
     folder = tmp_path_factory.mktemp("workers")
     with contextlib.ExitStack() as stack:
-        parts = Parts.of(from_env({}, data_dir=folder / "data"))
+        parts = Parts.of(from_env(shared_database, data_dir=folder / "data"))
         stack.callback(parts.close)
         user = admin(parts, password_hash)
-        url, _, _ = stack.enter_context(serving_in_processes(folder, "--workers", "2"))
+        url, _, _ = stack.enter_context(serving_in_processes(folder, "--workers", "2", **shared_database))
         yield Running(url, parts, RealClock(), user, clients=stack)

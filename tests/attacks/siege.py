@@ -8,7 +8,6 @@ import http.client
 import itertools
 import json
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.server.helpers import PASSWORD, Clock, Running, run
+from tests.server.helpers import PASSWORD, Clock, Running, rows, run
 
 from medusa_auth.model import Invite, Role, User
 from medusa_auth.store.base import Transaction
@@ -77,6 +76,14 @@ def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(works)) as threads:
         return list(threads.map(begin, works))
+
+
+def insist(work: Callable[[], Answer]) -> Answer:
+    """The answer, when there is one: who is told that the server has too much to do asks again, as clients do."""
+    ends_at = time.monotonic() + SECONDS
+    while (answer := work()).status == 503 and time.monotonic() < ends_at:
+        time.sleep(0.1)
+    return answer
 
 
 def until(is_so: Callable[[], bool], what: str) -> None:
@@ -150,12 +157,8 @@ def deliver(server: Running) -> None:
 
 
 def database(server: Running) -> Path:
+    """SQLite's file."""
     return Path(server.parts.settings.database_url.removeprefix("sqlite:///"))
-
-
-def rows(server: Running, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(database(server), timeout=SECONDS)) as connection:
-        return connection.execute(query, values).fetchall()
 
 
 def pending(server: Running) -> int:

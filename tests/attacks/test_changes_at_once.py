@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from tests.attacks.siege import (
     NEW_PASSWORD,
+    SECONDS,
     add_user,
     api_key,
     bearer,
@@ -43,15 +45,15 @@ def both(workers: Running) -> Iterator[list[Ask]]:
     """A connection to each of the two processes: the id of a request begins with its process's."""
     with ExitStack() as stack:
         found: dict[str, Ask] = {}
-        for _ in range(200):
+        ends_at = time.monotonic() + SECONDS
+        # One of them may have begun to listen a little later.
+        while len(found) < 2 and time.monotonic() < ends_at:
             connection = http.client.HTTPConnection(workers.url.removeprefix("http://"), timeout=30)
             stack.enter_context(closing(connection))
             connection.request("GET", "/health")
             answer = connection.getresponse()
             answer.read()
             found.setdefault((answer.getheader("x-request-id") or "").partition("-")[0], _asking(connection))
-            if len(found) == 2:
-                break
         assert len(found) == 2
         yield list(found.values())
 

@@ -12,10 +12,9 @@ from tests.attacks.siege import (
     delete_user,
     deliver,
     new_address,
-    rows,
 )
 from tests.core.test_passwords import MEDUSAS
-from tests.server.helpers import Running
+from tests.server.helpers import Running, rows
 
 from medusa_auth.core.passwords import Argon2id
 from medusa_auth.model import Role

@@ -21,9 +21,8 @@ from tests.attacks.siege import (
     invites,
     new_address,
     reset,
-    rows,
 )
-from tests.server.helpers import Running
+from tests.server.helpers import Running, rows
 
 WRITES: dict[str, tuple[str, str, Any]] = {
     "make": ("POST", "/admin/users", {"email": "{new}", "password": NEW_PASSWORD, "role": "admin"}),

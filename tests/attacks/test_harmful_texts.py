@@ -27,7 +27,10 @@ from tests.attacks.siege import (
     new_address,
     text_of,
 )
+from tests.databases import each_database
 from tests.server.helpers import Running
+
+pytestmark = each_database
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 NAMES = [
@@ -208,7 +211,7 @@ def test_no_harmful_name_reaches_the_terminal(server: Running):
 
 def _cli(server: Running, *arguments: str) -> str:
     command = [sys.executable, "-m", "medusa_auth", *arguments, "--data-dir", str(server.parts.settings.data_dir)]
-    environ = {**os.environ, "COLUMNS": "10000"}
+    environ = {**os.environ, "COLUMNS": "10000", "DATABASE_URL": server.parts.settings.database_url}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -27,12 +27,12 @@ from tests.attacks.siege import (
     pending,
     reset,
     reset_token,
-    rows,
     sign_in,
     text_of,
     token_in,
 )
-from tests.server.helpers import EMAIL, PASSWORD, Running, run
+from tests.databases import each_database
+from tests.server.helpers import EMAIL, PASSWORD, Running, rows, run
 
 from medusa_auth.core.outbox import MAX_RESETS, RESETS_WITHIN
 from medusa_auth.model import MailKind, User
@@ -76,6 +76,7 @@ def test_no_header_of_a_request_comes_into_a_mail(start: Any, trusted: str):
         assert "https://shop.example.com/console/accept-invite#token=" in text_of(mail)
 
 
+@each_database
 @pytest.mark.asvs("2.4.1")
 def test_two_hundred_requests_for_one_address_send_no_more_mails_than_are_allowed(workers: Running):
     user = add_user(workers)

@@ -29,9 +29,12 @@ from tests.attacks.siege import (
     reset_token,
     sign_in,
 )
+from tests.databases import each_database
 from tests.server.helpers import EMAIL, PASSWORD, Running
 
 from medusa_auth.model import Role
+
+pytestmark = each_database
 
 JSON_VALUES: list[Any] = [
     None,

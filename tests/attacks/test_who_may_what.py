@@ -26,10 +26,9 @@ from tests.attacks.siege import (
     new_address,
     reset,
     reset_token,
-    rows,
     sign_in,
 )
-from tests.server.helpers import Running
+from tests.server.helpers import Running, rows
 
 from medusa_auth.model import Role, User
 
@@ -105,7 +104,7 @@ def _asked(server: Running, route: str, user: User, headers: dict[str, str]) -> 
 
 def _state(server: Running) -> Any:
     """All that a person may change."""
-    people = rows(server, "SELECT id, email, role, first_name, metadata, deleted_at, password_hash FROM user")
+    people = rows(server, 'SELECT id, email, role, first_name, metadata, deleted_at, password_hash FROM "user"')
     tokens = rows(server, "SELECT id, user_id, token_hash FROM auth_api_token")
     return people, tokens, rows(server, "SELECT id, user_email, role, token FROM invite")
 
@@ -189,14 +188,14 @@ PROTOTYPE_KEYS = ["__proto__", "constructor", "toString", "valueOf", "hasOwnProp
 def test_a_field_that_is_not_the_requests_is_refused_and_changes_nothing(shared_server: Running, field: str):
     headers, user = bearer(shared_server), add_user(shared_server)
     value = {"email": "evil@example.net", "password": NEW_PASSWORD}.get(field) or FOREIGN[field]
-    before = rows(shared_server, "SELECT * FROM user ORDER BY id")
+    before = rows(shared_server, 'SELECT * FROM "user" ORDER BY id')
     answer = call(shared_server, "POST", f"/admin/users/{user.id}", {field: value, "first_name": "X"}, headers)
     assert answer.status == 400
     assert f"property {field} should not exist" in answer.text
     if field in FOREIGN:
         body = {"email": new_address(), "password": NEW_PASSWORD, field: value}
         assert call(shared_server, "POST", "/admin/users", body, headers).status == 400
-    assert rows(shared_server, "SELECT * FROM user ORDER BY id") == before
+    assert rows(shared_server, 'SELECT * FROM "user" ORDER BY id') == before
 
 
 @pytest.mark.asvs("15.3.3")
@@ -287,7 +286,7 @@ def test_no_answer_holds_a_password_hash_nor_a_token(server: Running):
     answers += [call(server, "GET", path, headers=headers) for path in paths]
     kept = rows(
         server,
-        "SELECT password_hash FROM user UNION SELECT token_hash FROM auth_api_token UNION SELECT token FROM invite",
+        'SELECT password_hash FROM "user" UNION SELECT token_hash FROM auth_api_token UNION SELECT token FROM invite',
     )
     told = "".join(answer.text for answer in answers)
     for (secret,) in [*kept, ("argon2",), ("password_hash",), (chosen["api_token"],), (token,)]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.databases import each_database
 
 COMMAND = [sys.executable, "-m", "medusa_auth"]
 
@@ -30,9 +31,10 @@ def cli(tmp_path: Path, *arguments: str, stdin: str = "", status: int = 0) -> st
 
 
 @contextlib.contextmanager
-def serving(tmp_path: Path, *arguments: str) -> Iterator[tuple[str, str, subprocess.Popen[str]]]:
+def serving(tmp_path: Path, *arguments: str, **settings: str) -> Iterator[tuple[str, str, subprocess.Popen[str]]]:
     command = [*COMMAND, "serve", "--port", "0", "--data-dir", str(tmp_path / "data"), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    environ = os.environ | settings
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environ) as server:
         try:
             assert server.stdout
             told = ""
@@ -49,7 +51,7 @@ def serving(tmp_path: Path, *arguments: str) -> Iterator[tuple[str, str, subproc
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(100):
+    for _ in range(400):
         with contextlib.suppress(httpx2.TransportError):
             if httpx2.get(f"{url}/ready").status_code == 200:
                 return
@@ -57,6 +59,7 @@ def _wait_for(url: str) -> None:
     pytest.fail("the server does not answer")
 
 
+@each_database
 def test_an_administrator_is_made_before_the_first_start(tmp_path: Path):
     cli(tmp_path, "users", "create", "--email", "A@b.co", "--password-stdin", stdin="secret\n")
     users = json.loads(cli(tmp_path, "users", "list", "--json"))
@@ -103,6 +106,7 @@ def test_a_login_in_flight_is_answered_before_the_server_stops(tmp_path: Path):
         assert server.wait(10) in {0, -signal.SIGTERM}
 
 
+@each_database
 def test_tokens_passwords_and_deletion(tmp_path: Path):
     cli(tmp_path, "users", "create", "--email", "a@b.co", "--password-stdin", stdin="secret")
     token = cli(tmp_path, "tokens", "create", "--email", "a@b.co", "--name", "job", "--expires-in", "90d").strip()

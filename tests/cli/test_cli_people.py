@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 from tests.cli.test_cli import cli, serving
+from tests.databases import each_database
 
 PASSWORD = "green apples fall"
 
@@ -37,6 +38,7 @@ def accept(url: str, token: str) -> int:
     return httpx2.post(f"{url}/admin/invites/accept", json=body).status_code
 
 
+@each_database
 def test_an_invite_is_made_sent_again_and_accepted(tmp_path: Path):
     assert "by mail" in cli(tmp_path, "invites", "create", "--email", "New@b.co", "--role", "developer")
     (invite,) = invites(tmp_path)
@@ -86,6 +88,7 @@ def test_a_role_and_names_are_changed(tmp_path: Path):
     assert "no name" in cli(tmp_path, "users", "update", "--email", "a@b.co", "--first-name", "")
 
 
+@each_database
 def test_a_role_that_was_taken_is_gone_at_the_next_request(tmp_path: Path):
     cli(tmp_path, "users", "create", "--email", "a@b.co", "--password-stdin", stdin=PASSWORD)
     with serving(tmp_path) as (url, _, _), httpx2.Client(base_url=url) as client:

@@ -263,16 +263,16 @@ class People(Replay):
         self.users.add(self.drawn[joined["id"]])
 
 
-def replay_people(exchanges: list[Exchange], folder: Path) -> list[Replayed]:
+def replay_people(exchanges: list[Exchange], folder: Path, database: dict[str, str]) -> list[Replayed]:
     """All of them, in their order, answered by one server."""
-    with _server(exchanges, folder) as people:
+    with _server(exchanges, folder, database) as people:
         return [people(exchange) for exchange in exchanges]
 
 
 @contextmanager
-def _server(exchanges: list[Exchange], folder: Path) -> Iterator[People]:
+def _server(exchanges: list[Exchange], folder: Path, database: dict[str, str]) -> Iterator[People]:
     clock, random = Clock(CREATED_AT), Recorded()
-    settings = from_env(ENVIRON | AS_MEDUSA, data_dir=folder)
+    settings = from_env(ENVIRON | AS_MEDUSA | database, data_dir=folder)
     with closing(Parts.of(settings, clock=clock)) as parts:
         run(lambda: parts.records.write(lambda tx: tx.users.add(USER, PASSWORD_HASH)))
         with serving(create_app(settings, clock=clock, random=random)) as url:

@@ -147,16 +147,16 @@ class Replay:
             self.signed_out.add(exchange.bearer)
 
 
-def replay(exchanges: list[Exchange], folder: Path) -> list[Replayed]:
+def replay(exchanges: list[Exchange], folder: Path, database: dict[str, str]) -> list[Replayed]:
     """All of them, in their order, answered by one server."""
-    with _server(folder) as replay:
+    with _server(folder, database) as replay:
         return [replay(exchange) for exchange in exchanges]
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[Replay]:
+def _server(folder: Path, database: dict[str, str]) -> Iterator[Replay]:
     clock, random = Clock(CREATED_AT), Recorded()
-    settings = from_env(ENVIRON, data_dir=folder)
+    settings = from_env(ENVIRON | database, data_dir=folder)
     with closing(Parts.of(settings, clock=clock)) as parts:
         run(lambda: parts.records.write(lambda tx: tx.users.add(USER, PASSWORD_HASH)))
         with serving(create_app(settings, clock=clock, random=random)) as url:

@@ -11,6 +11,7 @@ from tests.conformance.exchanges import Answer, load
 from tests.conformance.kinds import KINDS, sorted_by_kind
 from tests.conformance.people import replay_people
 from tests.conformance.replay import Replayed, replay
+from tests.databases import SETUPS, settings_of
 
 # On every answer of both, and never the same twice.
 OF_THE_MOMENT = {"date"}
@@ -28,10 +29,17 @@ FRAMING = {"transfer-encoding"}
 OF_PAGES = {"content-security-policy", "x-content-type-options"}
 
 
+@pytest.fixture(scope="module", params=SETUPS)
+def two_databases(request: pytest.FixtureRequest) -> list[dict[str, str]]:
+    return [settings_of(request), settings_of(request)]
+
+
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> list[Replayed]:
-    sessions = replay(load("sessions.json"), tmp_path_factory.mktemp("sessions") / "data")
-    return sessions + replay_people(load("people.json"), tmp_path_factory.mktemp("people") / "data")
+def replayed(tmp_path_factory: pytest.TempPathFactory, two_databases: list[dict[str, str]]) -> list[Replayed]:
+    for_sessions, for_people = two_databases
+    sessions = replay(load("sessions.json"), tmp_path_factory.mktemp("sessions") / "data", for_sessions)
+    people = replay_people(load("people.json"), tmp_path_factory.mktemp("people") / "data", for_people)
+    return sessions + people
 
 
 def test_every_difference_is_of_one_kind(replayed: list[Replayed]):

@@ -25,7 +25,7 @@ async def _issue(house: House, user: User, life: timedelta | None = None) -> tup
 
 
 async def _find(house: House, token: str) -> ApiToken:
-    return await house.records.read(lambda tx: house.api_tokens.find(tx, token, house.now))
+    return await house.records.read(lambda tx: house.api_tokens.find_with_user(tx, token, house.now)[0])
 
 
 async def _check(house: House, identities: Identities, token: str) -> Identity:

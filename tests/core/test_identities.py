@@ -32,9 +32,12 @@ class CountingRecords:
         self.reads = 0
         self.on_read: Callable[[], None] = lambda: None
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._records.read(work)
+
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         self.reads += 1
-        result = await self._records.read(work)
+        result = await self._records.look(work)
         self.on_read()
         return result
 
@@ -145,6 +148,26 @@ async def test_what_changes_while_the_store_is_asked_is_not_remembered(house: Ho
     with pytest.raises(AuthenticationError):
         await house.check(identities, session_id)
     other.close()
+
+
+async def test_what_is_proven_with_a_key_that_is_replaced_meanwhile_is_not_remembered(
+    house: House, records: CountingRecords
+):
+    user = await house.add_user()
+    identities = house.identities(records=records)
+    token = await house.records.write(lambda tx: house.access_tokens.issue(tx, user, house.now))
+    credential = Credential(Method.ACCESS_TOKEN, token)
+
+    def replace_meanwhile() -> None:
+        house.access_tokens.use_keys(["n" * 32])
+        identities.forget_everybody()
+
+    records.on_read = replace_meanwhile
+    # Its signature was good when the check began.
+    await identities.check(credential, house.now)
+    records.on_read = lambda: None
+    with pytest.raises(AuthenticationError):
+        await identities.check(credential, house.now)
 
 
 async def test_if_changes_cannot_be_heard_nothing_is_answered_from_memory(house: House, records: CountingRecords):

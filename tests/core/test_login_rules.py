@@ -170,7 +170,7 @@ async def test_a_sign_out_ends_session_and_token_in_one_commit_and_announces_the
         await house.check(house.identities(), session_id)
     verified = house.access_tokens.verify(token, house.now)
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: house.access_tokens.check_not_revoked(tx, verified))
+        await house.records.read(lambda tx: house.access_tokens.find_user(tx, verified))
 
 
 async def test_a_sign_out_that_the_store_cannot_write_is_not_acknowledged_and_ends_nothing(house: House):

@@ -53,9 +53,11 @@ async def test_an_api_token_expires_when_it_says(house: House):
     assert token.startswith("mat_")
     assert len(token) == 4 + 43
     assert token not in repr(record)
-    await house.records.read(lambda tx: house.api_tokens.find(tx, token, house.now + life - timedelta(seconds=1)))
+    await house.records.read(
+        lambda tx: house.api_tokens.find_with_user(tx, token, house.now + life - timedelta(seconds=1))
+    )
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: house.api_tokens.find(tx, token, house.now + life))
+        await house.records.read(lambda tx: house.api_tokens.find_with_user(tx, token, house.now + life))
 
 
 async def test_an_address_belongs_to_one_living_user(house: House):

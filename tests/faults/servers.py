@@ -70,6 +70,16 @@ class Server:
     def get(self, headers: Headers | None = None) -> int:
         return self.call("GET", "/admin/auth", headers).status
 
+    def workers(self) -> set[int]:
+        """The processes that the supervisor has."""
+        pid = self.process.pid
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """What the log says of it; of all events that begin so."""
+        told = (line for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}"))
+        return [line for line in map(json.loads, told) if line["event"].startswith(event)]
+
     def is_ready(self) -> bool:
         try:
             return self.call("GET", "/ready").status == 200
@@ -90,14 +100,22 @@ def ask(
 
 
 @contextmanager
-def serving(folder: Path, database: str, *arguments: str) -> Iterator[Server]:
-    """`medusa-auth serve` on a data folder of its own and a shared database."""
+def serving(folder: Path, database: str, *arguments: str, redis: str = "") -> Iterator[Server]:
+    """`medusa-auth serve` on a data folder of its own, a shared database, and perhaps a Redis."""
+    with serving_with(folder, SECRETS | {"DATABASE_URL": database, "REDIS_URL": redis}, *arguments) as server:
+        yield server
+
+
+@contextmanager
+def serving_with(folder: Path, settings: Mapping[str, str], *arguments: str) -> Iterator[Server]:
+    """`medusa-auth serve` on the data folder `folder / "data"`; what is not in `settings` is there."""
     folder.mkdir(exist_ok=True)
     log = folder / "log"
-    environ = os.environ | SECRETS | {"DATABASE_URL": database, "MEDUSA_AUTH_DATA_DIR": str(folder / "data")}
+    environ = os.environ | {"MEDUSA_AUTH_DATA_DIR": str(folder / "data"), **settings}
+    told_before = log.stat().st_size if log.exists() else 0
     with running([*COMMAND, "serve", "--port", "0", *arguments], log=log, env=environ) as process:
-        wait_until(lambda: "serves on" in log.read_text(), process, log, "the server")
-        (url,) = re.findall(r"serves on (\S+),", log.read_text())
+        wait_until(lambda: "serves on" in log.read_text()[told_before:], process, log, "the server")
+        (url,) = re.findall(r"serves on (\S+),", log.read_text()[told_before:])
         server = Server(url, process, log)
         wait_until(server.is_ready, process, log, "the server")
         yield server
@@ -161,9 +179,9 @@ class Store:
 
 
 @contextmanager
-def store_of(folder: Path, database: str, password_hash: str) -> Iterator[Store]:
+def store_of(folder: Path, database: str, password_hash: str, redis: str = "") -> Iterator[Store]:
     """The store of `database`, with the administrator of these tests."""
-    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database}, data_dir=folder))
+    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database, "REDIS_URL": redis}, data_dir=folder))
     try:
         yield Store(parts, admin(parts, password_hash))
     finally:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from email.message import EmailMessage
 
-from tests.server.helpers import Running
+from tests.server.helpers import Running, rows
 
 
 def text_of(message: EmailMessage) -> str:
@@ -41,11 +39,10 @@ def to(messages: list[EmailMessage], recipient: str) -> list[EmailMessage]:
 def waiting(server: Running) -> list[tuple[str, int]]:
     """Recipients and tries of the mails that did not go out yet."""
     query = "SELECT recipient, attempts FROM auth_outbox WHERE sent_at IS NULL ORDER BY id"
-    with closing(sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db")) as database:
-        return [(str(recipient), int(attempts)) for recipient, attempts in database.execute(query)]
+    return [(str(recipient), int(attempts)) for recipient, attempts in rows(server, query)]
 
 
 def sent(server: Running) -> int:
     """How many mails went out."""
-    with closing(sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db")) as database:
-        return int(database.execute("SELECT count(*) FROM auth_outbox WHERE sent_at IS NOT NULL").fetchone()[0])
+    ((count,),) = rows(server, "SELECT count(*) FROM auth_outbox WHERE sent_at IS NOT NULL")
+    return int(count)

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.databases import each_database
 from tests.mail.reading import link_in, text_of, to
 from tests.services.mail_server import MailServer, mail_server, wait_for
 from tests.services.process import running, wait_until
+
+pytestmark = each_database
 
 COMMAND = [sys.executable, "-m", "medusa_auth"]
 EMAIL = "admin@shop.example"
@@ -33,12 +36,13 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, shared_database: dict[str, str]) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("workers")
     log = folder / "log"
     with mail_server(auth_require_tls=False) as mails:
         smtp_url = f"smtp://user:{SMTP_PASSWORD}@127.0.0.1:{mails.port}"
-        environ = os.environ | {"MEDUSA_AUTH_DATA_DIR": str(folder / "data"), "MEDUSA_AUTH_SMTP_URL": smtp_url}
+        environ = os.environ | shared_database
+        environ |= {"MEDUSA_AUTH_DATA_DIR": str(folder / "data"), "MEDUSA_AUTH_SMTP_URL": smtp_url}
         create = [*COMMAND, "users", "create", "--email", EMAIL, "--password-stdin"]
         subprocess.run(create, env=environ, input=PASSWORDS[0], text=True, check=True, stdout=subprocess.DEVNULL)
         with running([*COMMAND, "serve", "--port", "0", "--workers", "2"], log=log, env=environ) as process:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+from tests.services.npm import install
 from tests.services.postgres import postgres_cluster
 from tests.services.process import free_port, run, running, stop, wait_until
 from tests.services.redis import redis_server
@@ -18,8 +18,6 @@ from tests.services.redis import redis_server
 HERE = Path(__file__).resolve().parent
 MEDUSA = "node_modules/.bin/medusa"
 SITE = ("package.json", "medusa-config.js", "loopback.js", "node_modules")
-NPM_CI = ("npm", "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error")
-INSTALL_PATIENCE = 600.0  # seconds; 250 MB come over the network
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,8 @@ def real_medusa(
     cookie_secret: str = "test-cookie-secret",
     admin_cors: str = "http://localhost:7001",
     node_env: str = "development",
+    redis_prefix: str = "",
+    redis_database: int = 0,
 ) -> Iterator[RealMedusa]:
     """Runs Medusa on a free port of 127.0.0.1, with an empty database and a user of this email and password.
 
@@ -62,11 +62,12 @@ def real_medusa(
     ):
         folder = Path(name)
         log = folder / "log"
-        _install(log)
+        install(HERE, log)
         _lay_out(folder)
         settings = {
             "DATABASE_URL": postgres.create_database("medusa"),
-            "REDIS_URL": redis.url,
+            "REDIS_URL": f"{redis.url}/{redis_database}",
+            "REDIS_PREFIX": redis_prefix,
             "JWT_SECRET": jwt_secret,
             "COOKIE_SECRET": cookie_secret,
             "ADMIN_CORS": admin_cors,
@@ -84,21 +85,11 @@ def real_medusa(
                 email=email,
                 password=password,
                 database_url=settings["DATABASE_URL"],
-                redis_url=redis.url,
+                redis_url=settings["REDIS_URL"],
                 jwt_secret=jwt_secret,
                 cookie_secret=cookie_secret,
                 stop=lambda: stop(process),
             )
-
-
-def _install(log: Path) -> None:
-    """Installs what package-lock.json says, unless that was done before with the same package-lock.json."""
-    done = HERE / "node_modules" / ".installed"
-    lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    if done.exists() and done.read_text("utf-8") == lock:
-        return
-    run(NPM_CI, log=log, cwd=HERE, patience=INSTALL_PATIENCE)
-    done.write_text(lock, "utf-8")
 
 
 def _lay_out(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.databases import SETUPS, settings_of
 from tests.server.helpers import PASSWORD, Clock, Running, admin, serving
 
 from medusa_auth.core.passwords import Argon2id
@@ -39,28 +40,15 @@ def starting(folder: Path, password_hash: str, database: dict[str, str]) -> Iter
         yield start
 
 
-DATABASES = ("sqlite", "postgresql", "postgresql and redis")
-
-
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=SETUPS)
 def database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The servers of this folder are tested on each; those of other folders on SQLite alone."""
-    return _settings(request)
+    """All servers of this folder are tested on each; those of other folders where a test is marked so."""
+    return settings_of(request)
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=SETUPS)
 def shared_database(request: pytest.FixtureRequest) -> dict[str, str]:
-    return _settings(request)
-
-
-def _settings(request: pytest.FixtureRequest) -> dict[str, str]:
-    if request.param == "sqlite":
-        return {}
-    database = {"DATABASE_URL": request.getfixturevalue("new_postgresql")()}
-    if request.param == "postgresql":
-        return database
-    url, prefix = request.getfixturevalue("new_redis")()
-    return database | {"REDIS_URL": url, "MEDUSA_AUTH_REDIS_PREFIX": prefix}
+    return settings_of(request)
 
 
 @pytest.fixture

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio
 import httpx2
+import psycopg
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,11 +23,15 @@ from medusa_auth.model import ApiToken, Role, User
 from medusa_auth.server.app import Parts
 from medusa_auth.server.http import BoundedHttpProtocol
 from medusa_auth.store.base import Transaction
+from medusa_auth.store.sql.engines import is_postgresql
+from medusa_auth.store.sql.records import SqlTransaction
 
 T = TypeVar("T")
 
 # For tests that look into the file, or hold its lock.
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+# For tests that take long: what refuses the most.
+on_most = pytest.mark.parametrize("database", ["postgresql and redis"], indirect=True)
 
 EMAIL = "admin@example.com"
 PASSWORD = "correct horse battery staple"
@@ -72,8 +78,15 @@ class Running:
         return self.write(lambda tx: self.parts.api_tokens.issue(tx, self.user, "test", self.clock()))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        result = run(lambda: self.parts.records.write(work))
-        if self.parts.settings.database_url.startswith("postgres"):
+        announced: set[str] = set()
+
+        def noted(tx: Transaction) -> T:
+            result = work(tx)
+            announced.update(cast(SqlTransaction, tx).announced)
+            return result
+
+        result = run(lambda: self.parts.records.write(noted))
+        if announced and self.parts.settings.database_url.startswith("postgres"):
             # The server hears of it within milliseconds; it is another process's commit to it.
             time.sleep(0.2)
         return result
@@ -102,6 +115,16 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
 
     return anyio.run(awaited)
+
+
+def rows(server: Running, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a connection of its own reads; `?` stands for a value, and `"user"` has to be quoted."""
+    url = server.parts.settings.database_url
+    if is_postgresql(url):
+        with psycopg.connect(url) as postgresql:
+            return postgresql.execute(query.replace("?", "%s").encode(), values).fetchall()
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as sqlite:
+        return sqlite.execute(query, values).fetchall()
 
 
 @contextlib.contextmanager

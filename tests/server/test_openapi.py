@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.server.helpers import PASSWORD, Running
+from tests.server.helpers import PASSWORD, Running, on_most, on_sqlite
 
 from medusa_auth.model import Invite, Role, User
 from medusa_auth.store.base import Transaction
@@ -30,6 +30,7 @@ NUMBERS = count()
 meanwhile_mails_are_written = pytest.mark.filterwarnings("ignore:Do not use the .random. module")
 
 
+@on_sqlite
 def test_the_document_tells_every_route(server: Running):
     document = httpx2.get(f"{server.url}/openapi.json").json()
     assert document["openapi"] == "3.1.0"
@@ -49,6 +50,7 @@ def test_the_document_tells_every_route(server: Running):
     }
 
 
+@on_sqlite
 def test_the_page_asks_for_nothing_from_elsewhere(server: Running):
     page = httpx2.get(f"{server.url}/docs").text
     assert re.findall(r'(?:src|href)="([^"#]+)"', page) == ["/docs/style.css", "/openapi.json"]
@@ -56,18 +58,21 @@ def test_the_page_asks_for_nothing_from_elsewhere(server: Running):
     assert httpx2.get(f"{server.url}/docs/style.css").headers["content-type"] == "text/css; charset=utf-8"
 
 
+@on_sqlite
 def test_the_page_can_be_switched_off(start):
     server = start(MEDUSA_AUTH_API_PAGE="off")
     assert httpx2.get(f"{server.url}/docs").status_code == 404
     assert httpx2.get(f"{server.url}/openapi.json").status_code == 404
 
 
+@on_most
 def test_no_request_that_the_document_suggests_makes_a_server_error(server: Running):
     for operation in _operations(server):
         _ask(server, _cases(operation), [])
 
 
 @meanwhile_mails_are_written
+@on_most
 def test_no_request_of_an_admin_makes_an_answer_that_the_document_does_not_tell(server: Running):
     credential = {"x-medusa-access-token": server.api_token()[0]}
     checks = [status_code_conformance, content_type_conformance, response_schema_conformance]

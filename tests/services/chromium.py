@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from selenium.webdriver import Chrome, ChromeOptions
@@ -27,8 +27,8 @@ QUIET = (
 
 
 @contextmanager
-def chromium(*, javascript: bool = True) -> Iterator[Chrome]:
-    """A new Chromium with a profile of its own, which is thrown away.
+def chromium(*arguments: str, javascript: bool = True) -> Iterator[Chrome]:
+    """A new Chromium with a profile of its own, which is thrown away; `arguments` are for its command line.
 
     Installs Debian's `chromium`, `chromium-driver` and a font where they are missing.
     """
@@ -36,7 +36,7 @@ def chromium(*, javascript: bool = True) -> Iterator[Chrome]:
     driver = program("chromedriver", package="chromium-driver")
     subprocess.run([SCRIPT, FONTS], check=True)
     with tempfile.TemporaryDirectory(prefix="medusa-auth-chromium-", ignore_cleanup_errors=True) as profile:
-        options = _options(profile, javascript=javascript)
+        options = _options(profile, arguments, javascript=javascript)
         options.binary_location = str(executable)
         browser = Chrome(options=options, service=Service(executable_path=str(driver)))
         try:
@@ -45,9 +45,9 @@ def chromium(*, javascript: bool = True) -> Iterator[Chrome]:
             browser.quit()
 
 
-def _options(profile: str, *, javascript: bool) -> ChromeOptions:
+def _options(profile: str, arguments: Sequence[str], *, javascript: bool) -> ChromeOptions:
     options = ChromeOptions()
-    for argument in (*QUIET, f"--user-data-dir={profile}"):
+    for argument in (*QUIET, *arguments, f"--user-data-dir={profile}"):
         options.add_argument(argument)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium's own refuses to be run by root

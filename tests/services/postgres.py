@@ -7,9 +7,8 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -19,18 +18,28 @@ from tests.services.process import free_port, run, running, wait_until
 
 SUPERUSER = "postgres"
 UNSAFE_AND_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # the data dies with the test anyway
+DURABLE = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
 
 
-@dataclass(frozen=True)
 class PostgresCluster:
-    """A running PostgreSQL, on 127.0.0.1 only."""
+    """A PostgreSQL that runs, on 127.0.0.1 only, with its data in `folder`."""
 
-    port: int
-    password: str = field(repr=False)
+    def __init__(self, programs: Path, folder: Path, *, durable: bool) -> None:
+        self.port = free_port()
+        self._password = secrets.token_urlsafe()
+        self._folder = folder
+        # PostgreSQL refuses to be run by root.
+        self._user = SUPERUSER if os.geteuid() == 0 else None
+        _init(programs, folder, self._password, self._user)
+        settings = _settings(self.port, folder, DURABLE if durable else UNSAFE_AND_FAST)
+        self._command: list[str | Path] = [programs / "postgres", "-D", folder / "data", *settings]
+        self._running = ExitStack()
+        self._pid = 0
+        self.start()
 
     def url(self, database: str = "postgres") -> str:
         """The address of `database`, with the superuser's name and password."""
-        return f"postgresql://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Makes a database, empty or a copy of another one, and says its address."""
@@ -39,26 +48,45 @@ class PostgresCluster:
             connection.execute(statement)
         return self.url(name)
 
+    def start(self) -> None:
+        """Again, on the same port and folder. Returns when it answers. Raises StartupError."""
+        log = self._folder / "log"
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to go.
+        how = running(self._command, log=log, cwd=self._folder, user=self._user, end=signal.SIGINT)
+        process = self._running.enter_context(how)
+        self._pid = process.pid
+        wait_until(lambda: _answers(self), process, log, "PostgreSQL")
+
+    def kill(self) -> None:
+        """All of its processes at once, as when the power fails, but for what the kernel has taken already.
+
+        Each is a process group of its own; while the first one is stopped, none is added.
+        """
+        os.kill(self._pid, signal.SIGSTOP)
+        children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+        for pid in [*map(int, children), self._pid]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.stop()
+
+    def stop(self) -> None:
+        self._running.close()
+
 
 @contextmanager
-def postgres_cluster() -> Iterator[PostgresCluster]:
+def postgres_cluster(*, durable: bool = False) -> Iterator[PostgresCluster]:
     """Runs a new, empty PostgreSQL on a free port, in a temporary folder.
 
-    Installs Debian's `postgresql` when there is none. Raises StartupError.
+    `durable`: what is committed survives its end, however it ends. Installs Debian's `postgresql` when there is none.
+    Raises StartupError.
     """
     programs = program("initdb", package="postgresql", folders="usr/lib/postgresql/*/bin").parent
-    # PostgreSQL refuses to be run by root.
-    user = SUPERUSER if os.geteuid() == 0 else None
-    cluster = PostgresCluster(port=free_port(), password=secrets.token_urlsafe())
     with tempfile.TemporaryDirectory(prefix="medusa-auth-postgres-") as name:
-        folder = Path(name)
-        _init(programs, folder, cluster.password, user)
-        command: list[str | Path] = [programs / "postgres", "-D", folder / "data", *_settings(cluster.port, folder)]
-        log = folder / "log"
-        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to go.
-        with running(command, log=log, cwd=folder, user=user, end=signal.SIGINT) as process:
-            wait_until(lambda: _answers(cluster), process, log, "PostgreSQL")
+        cluster = PostgresCluster(programs, Path(name), durable=durable)
+        try:
             yield cluster
+        finally:
+            cluster.stop()
 
 
 def _init(programs: Path, folder: Path, password: str, user: str | None) -> None:
@@ -72,8 +100,8 @@ def _init(programs: Path, folder: Path, password: str, user: str | None) -> None
     run([programs / "initdb", "-D", folder / "data", *how, *fast], log=folder / "log", cwd=folder, user=user)
 
 
-def _settings(port: int, folder: Path) -> list[str]:
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *UNSAFE_AND_FAST]
+def _settings(port: int, folder: Path, durability: Sequence[str]) -> list[str]:
+    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", *durability]
     return [f"--{setting}" for setting in settings]
 
 

@@ -100,6 +100,15 @@ class TestUsers:
         users, _ = await read(people, lambda tx: tx.users.search(UserQuery(deleted_at=TimeRange(gt=NOW))))
         assert [(user.id, user.deleted_at) for user in users] == [(BOB.id, NOW + 3 * HOUR)]
 
+    async def test_a_range_of_deletion_without_an_end_finds_who_lives_too(self, people: Store):
+        await write(people, lambda tx: tx.users.delete(BOB.id, NOW + 3 * HOUR))
+        assert await found(people, deleted_at=TimeRange()) == ["usr_3", "usr_2", "usr_1"]
+        assert await found(people, deleted_at=TimeRange(), order_by="deleted_at", descending=False) == [
+            "usr_2",
+            "usr_1",
+            "usr_3",
+        ]
+
     async def test_a_changed_user_comes_back_as_it_was_given(self, people: Store):
         changed = replace(BOB, role=Role.DEVELOPER, first_name=None, last_name="B", metadata={}, updated_at=NOW)
         await write(people, lambda tx: tx.users.update(changed))
@@ -143,6 +152,14 @@ class TestInvites:
         await write(store, lambda tx: tx.invites.put(INVITE, "hash"))
         with pytest.raises(DuplicateError):
             await write(store, lambda tx: tx.invites.put(replace(INVITE, id="invite_2"), "other"))
+
+    async def test_an_invite_that_is_put_again_may_not_take_the_address_of_another(self, store: Store):
+        other = replace(INVITE, id="invite_2", user_email="other@example.com")
+        await write(store, lambda tx: tx.invites.put(INVITE, "hash"))
+        await write(store, lambda tx: tx.invites.put(other, "other"))
+        with pytest.raises(DuplicateError):
+            await write(store, lambda tx: tx.invites.put(replace(other, user_email=INVITE.user_email), "new"))
+        assert await read(store, lambda tx: tx.invites.get_by_token_hash("other")) == other
 
     async def test_a_deleted_invite_is_gone_and_its_address_is_free(self, store: Store):
         await write(store, lambda tx: tx.invites.put(INVITE, "hash"))

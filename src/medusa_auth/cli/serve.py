@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import sys
 from dataclasses import dataclass
@@ -41,9 +42,12 @@ def serve(
     os.environ[PUBLIC_URL_VARIABLE] = os.environ.get(PUBLIC_URL_VARIABLE) or start.url
     _welcome(start)
     sys.stdout.flush()
+    # A server that reloads its keys listens to this signal; until it does, the signal waits, and ends nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     # The server takes this process's place: without what the command line is made of, it has 20 MB less.
-    command = [sys.executable, "-m", "medusa_auth.server", str(start.listening.fileno()), str(workers)]
-    os.execv(sys.executable, command)  # noqa: S606 - ourselves
+    number = str(start.listening.fileno())
+    program = ["worker", number] if workers == 1 else ["supervisor", number, str(workers)]
+    os.execv(sys.executable, [sys.executable, "-m", f"medusa_auth.server.{program[0]}", *program[1:]])  # noqa: S606 - ourselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +87,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _first_admin(parts: Parts) -> _FirstAdmin | None:
     """Make an administrator where there is none; the password is known to nobody else, and not kept."""
-    if await parts.records.read(lambda tx: tx.users.list()):
+    if await parts.records.read(lambda tx: tx.users.exist()):
         return None
     admin = _FirstAdmin(FIRST_ADMIN_EMAIL, secrets.token_urlsafe(PASSWORD_BYTES))
     password_hash = await parts.passwords.hash(admin.password)
 
     def make(tx: Transaction) -> bool:
-        if tx.users.list():
+        if tx.users.exist():
             return False
         parts.users.create(tx, email=admin.email, password_hash=password_hash, now=parts.clock(), role=Role.ADMIN)
         return True
@@ -123,7 +127,7 @@ def _welcome(start: _Start) -> None:
     ]
     if start.settings.shared:
         lines += [
-            "[bold]Shared[/] with a Medusa v1, which is less strict: what it does counts here, too (docs/shared.md)",
+            "[bold]Shared[/] with a Medusa v1, and less strict for it (docs/shared.md)",
             "",
         ]
     if start.settings.api_page:

@@ -48,10 +48,14 @@ class AccessTokens:
     """Signs with the first key and verifies with all, so that a key can be replaced without logging anyone out."""
 
     def __init__(self, keys: Sequence[str], claims: Claims, life: timedelta, random: Random = os.urandom) -> None:
-        self._jwts = Jwts([key.encode() for key in keys])
+        self.use_keys(keys)
         self._claims = claims
         self._life = life
         self._random = random
+
+    def use_keys(self, keys: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._jwts = Jwts([key.encode() for key in keys])
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for `user`, good for `life` from `now` on."""
@@ -70,7 +74,7 @@ class AccessTokens:
     def verify(self, token: str, now: datetime) -> AccessToken:
         """What `token` says, if one of the keys signed it, it is an access token, and this is its time.
 
-        Raises AuthenticationError. Whether it was revoked is the store's to say: `check_not_revoked`.
+        Raises AuthenticationError. Whether it was revoked is the store's to say: `find_user`.
         """
         claims = self._jwts.signed_claims(token)
         user_id, expires_at = claims.get(self._claims.subject), moment(claims, "exp")
@@ -87,12 +91,12 @@ class AccessTokens:
             raise AuthenticationError
         return AccessToken(_token_id(token, claims), user_id, issued_at, expires_at)
 
-    def check_not_revoked(self, tx: Transaction, token: AccessToken) -> None:
-        """Raises AuthenticationError if it was ended by a logout, a changed password or the like."""
-        not_before = tx.access_tokens.not_before(token.user_id)
-        ended_with_others = not_before is not None and (token.issued_at is None or token.issued_at < not_before)
-        if ended_with_others or tx.access_tokens.is_revoked(token.id):
+    def find_user(self, tx: Transaction, token: AccessToken) -> User:
+        """Whose it is. Raises AuthenticationError if they are no more, or if a logout or the like has ended it."""
+        state = tx.access_tokens.find_user(token.user_id, token.id)
+        if state is None or state.is_revoked or _is_before(token.issued_at, state.not_before):
             raise AuthenticationError
+        return state.user
 
     def revoke(self, tx: Transaction, token: AccessToken, now: datetime) -> None:
         """End this one everywhere."""
@@ -109,6 +113,10 @@ class AccessTokens:
             not_before = max(not_before, stands + timedelta(seconds=1))
         tx.access_tokens.set_not_before(user_id, not_before)
         tx.announce(user_id, now)
+
+
+def _is_before(issued_at: datetime | None, not_before: datetime | None) -> bool:
+    return not_before is not None and (issued_at is None or issued_at < not_before)
 
 
 def _token_id(token: str, claims: Mapping[str, Any]) -> str:

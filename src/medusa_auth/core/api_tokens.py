@@ -74,15 +74,18 @@ class ApiTokens:
         record = ApiToken(id=new_id("tok", now, self._random), user_id=user.id, name=CHOSEN_NAME, created_at=now)
         tx.api_tokens.add(record, secret_hash(token))
 
-    def find(self, tx: Transaction, token: str, now: datetime) -> ApiToken:
-        """The living record of `token`. Raises AuthenticationError if it never was, was revoked, or has expired."""
-        record = tx.api_tokens.get_by_hash(secret_hash(token))
-        if record is None and self._readable:
+    def find_with_user(self, tx: Transaction, token: str, now: datetime) -> tuple[ApiToken, User]:
+        """The living record of `token`, and whose it is.
+
+        Raises AuthenticationError if it never was, was revoked, or has expired, or if they are no more.
+        """
+        found = tx.api_tokens.get_with_user(secret_hash(token))
+        if found is None and self._readable:
             user = tx.users.find_by_readable_token(token)
-            record = None if user is None else _readable_record(user, token)
-        if record is None or (record.expires_at is not None and now >= record.expires_at):
+            found = None if user is None else (_readable_record(user, token), user)
+        if found is None or (found[0].expires_at is not None and now >= found[0].expires_at):
             raise AuthenticationError
-        return record
+        return found
 
     def is_due(self, record: ApiToken, now: datetime) -> bool:
         """Whether the last use has to be written again."""

@@ -13,12 +13,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
 from medusa_auth.errors import AuthenticationError, UnavailableError
-from medusa_auth.model import ApiToken, Identity, Method, Session, User
+from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
 
 __all__ = ["Clock", "Credential", "Identities"]
@@ -27,8 +28,7 @@ Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """What a request carries, as it was presented: a session cookie's value, an access token, or an API token."""
 
     method: Method
@@ -111,10 +111,10 @@ class Identities:
         try:
             names = self._changes.poll()
         except UnavailableError:
-            self._forget_everybody()
+            self.forget_everybody()
             return False
         if names is None:
-            self._forget_everybody()
+            self.forget_everybody()
         elif names:
             self._epoch += 1
             for name in names:
@@ -123,7 +123,8 @@ class Identities:
                 announced.names.update(names)
         return True
 
-    def _forget_everybody(self) -> None:
+    def forget_everybody(self) -> None:
+        """Also whoever is being asked about now: that answer is given, and not remembered."""
         self._epoch += 1
         self._cleared += 1
         self._cache.clear()
@@ -168,11 +169,9 @@ class Identities:
         if session_id is None:
             raise AuthenticationError
 
-        def find(tx: Transaction) -> tuple[Session, User]:
-            session = self._sessions.find(tx, session_id)
-            return session, _living(tx, session.user_id)
-
-        session, user = await self._records.read(find)
+        session, user = await self._records.look(
+            lambda tx: self._sessions.find_with_user(tx, session_id), of_session=True
+        )
         if self._sessions.rules.is_over(session, now):
             # Whoever shares it would keep it.
             await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
@@ -186,19 +185,11 @@ class Identities:
     async def _prove_access_token(self, secret: str, now: datetime) -> _Known:
         token = self._access_tokens.verify(secret, now)
 
-        def find(tx: Transaction) -> User:
-            self._access_tokens.check_not_revoked(tx, token)
-            return _living(tx, token.user_id)
-
-        user = await self._records.read(find)
+        user = await self._records.look(lambda tx: self._access_tokens.find_user(tx, token))
         return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",), token.issued_at), token.expires_at)
 
     async def _prove_api_token(self, secret: str, now: datetime) -> _Known:
-        def find(tx: Transaction) -> tuple[ApiToken, User]:
-            token = self._api_tokens.find(tx, secret, now)
-            return token, _living(tx, token.user_id)
-
-        token, user = await self._records.read(find)
+        token, user = await self._records.look(lambda tx: self._api_tokens.find_with_user(tx, secret, now))
         used_at = token.last_used_at or token.created_at
         if self._api_tokens.is_due(token, now):
             used_at = await self._touched(lambda tx: tx.api_tokens.touch(token.id, now), now, used_at)
@@ -213,13 +204,6 @@ class Identities:
         except UnavailableError:
             return before
         return now
-
-
-def _living(tx: Transaction, user_id: str) -> User:
-    user = tx.users.get(user_id)
-    if user is None:
-        raise AuthenticationError
-    return user
 
 
 class _Cache:

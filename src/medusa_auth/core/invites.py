@@ -30,11 +30,13 @@ class Invites:
         self, users: Users, secrets: Sequence[str], random: Random = os.urandom, *, shared: bool = False
     ) -> None:
         self._users = users
-        # A program beside this one signs with the secrets themselves.
-        keys = [secret.encode() for secret in secrets] if shared else keys_for("invite", secrets)
-        self._tokens = LinkTokens(keys, random)
         self._shared = shared
+        self._tokens = LinkTokens(self._keys(secrets), random)
         self._random = random
+
+    def use_secrets(self, secrets: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._tokens.use_keys(self._keys(secrets))
 
     def create(self, tx: Transaction, email: str, role: Role, now: datetime) -> Invite:
         """The invite of `email`; if there is one already, with this role now, and its older token is over.
@@ -76,7 +78,8 @@ class Invites:
         invite = tx.invites.get_by_token_hash(known_by)
         if invite is None or now >= invite.expires_at:
             raise InvalidRequestError("Invalid invite")
-        if tx.users.get_with_password(invite.user_email) is not None:
+        # A program beside this one keeps the address as it was typed.
+        if tx.users.get_with_password(normalized_email(invite.user_email)) is not None:
             raise InvalidRequestError("User already joined")
         return invite
 
@@ -102,3 +105,7 @@ class Invites:
             first_name=first_name,
             last_name=last_name,
         )
+
+    def _keys(self, secrets: Sequence[str]) -> Sequence[bytes]:
+        # A program beside this one signs with the secrets themselves.
+        return [secret.encode() for secret in secrets] if self._shared else keys_for("invite", secrets)

@@ -42,8 +42,12 @@ class LinkTokens:
     """The tokens of one purpose. Signs with the first of `keys`, verifies with all."""
 
     def __init__(self, keys: Sequence[bytes], random: Random = os.urandom) -> None:
-        self._jwts = Jwts(keys)
         self._random = random
+        self.use_keys(keys)
+
+    def use_keys(self, keys: Sequence[bytes]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._jwts = Jwts(keys)
 
     def issue(self, claims: Mapping[str, Any], now: datetime, expires_at: datetime) -> tuple[str, str]:
         """A token with `claims`, and the hash of its `jti`, to be kept."""

@@ -24,7 +24,11 @@ class PasswordResets:
 
     def __init__(self, users: Users, secrets: Sequence[str], random: Random = os.urandom) -> None:
         self._users = users
-        self._tokens = LinkTokens(keys_for("password reset", secrets), random)
+        self._tokens = LinkTokens(_keys(secrets), random)
+
+    def use_secrets(self, secrets: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._tokens.use_keys(_keys(secrets))
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for a link. It ends with its use, its time, or the password that the user has now."""
@@ -63,3 +67,7 @@ class PasswordResets:
 
 def _present_password(tx: Transaction, user: User) -> str:
     return secret_hash(tx.users.get_password_hash(user.id) or "")
+
+
+def _keys(secrets: Sequence[str]) -> Sequence[bytes]:
+    return keys_for("password reset", secrets)

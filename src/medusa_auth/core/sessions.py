@@ -73,6 +73,13 @@ class Sessions:
             raise AuthenticationError
         return session
 
+    def find_with_user(self, tx: Transaction, session_id: str) -> tuple[Session, User]:
+        """As `find`, with its user. Raises AuthenticationError, also if they are no more."""
+        found = tx.sessions.find_with_user(session_id, secret_hash(session_id))
+        if found is None:
+            raise AuthenticationError
+        return found
+
     def end(self, tx: Transaction, session_id: str, now: datetime) -> Others | None:
         """End it everywhere, and tell what others kept in it; ending one that does not exist is no error."""
         others = tx.sessions.find_others(session_id)

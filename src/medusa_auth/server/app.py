@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from medusa_auth.core.access_tokens import AccessTokens, Claims
 from medusa_auth.core.api_tokens import ApiTokens
@@ -41,13 +41,13 @@ from medusa_auth.server.mail import FolderTransport, Mailer, Postman, SmtpTransp
 from medusa_auth.server.origins import Origins
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.routes import ExpressRoute
-from medusa_auth.settings import Settings, from_env
+from medusa_auth.settings import Keys, Settings, from_env
 from medusa_auth.store.base import Records
 from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.shared import announce_changes
+from medusa_auth.store.sql.shared import announce_changes, check_medusa
 
-__all__ = ["Parts", "app_from_env", "create_app", "utc_now"]
+__all__ = ["Application", "Parts", "app_from_env", "create_app", "utc_now"]
 
 # Medusa v1's access tokens: `user_id` says whose, and `domain` that it is an administrator's and not a customer's.
 ADMIN_CLAIMS = Claims(subject="user_id", purpose={"domain": "admin"})
@@ -80,11 +80,15 @@ class Parts:
     mailer: Mailer
 
     @classmethod
-    def of(cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> Parts:
-        """The parts for `settings`, with the database made or brought up to date. Raises SettingsError."""
-        migrate(settings.database_url)
-        if settings.shared:
-            announce_changes(settings.database_url)
+    def of(
+        cls, settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom, migrated: bool = False
+    ) -> Parts:
+        """The parts for `settings`, with the database made or brought up to date, unless that is done.
+
+        Raises SettingsError.
+        """
+        if not migrated:
+            _migrate(settings)
         stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix, _sharing(settings))
         records = stores.records
         argon2id, scrypt = Argon2id(), Scrypt(random=random)
@@ -133,17 +137,45 @@ class Parts:
             mailer=Mailer(records, outbox, postman, _transport(settings), clock),
         )
 
+    def use_keys(self, keys: Keys) -> None:
+        """From now on these; access tokens and links that only another one signed are over."""
+        self.access_tokens.use_keys(keys.jwt)
+        self.invites.use_secrets(keys.jwt)
+        self.resets.use_secrets(keys.jwt)
+
     def close(self) -> None:
         self.passwords.close()
         self.stores.close()
 
 
-def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom) -> ASGIApp:
+@dataclass(frozen=True)
+class Application:
+    """An ASGI application whose keys can be replaced while it answers."""
+
+    edge: Edge
+    parts: Parts
+    cookie: SessionCookie
+    identities: Identities
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.edge(scope, receive, send)
+
+    def use_keys(self, keys: Keys) -> None:
+        """From now on these: what only another one signed is over at the next request. Called in the event loop."""
+        self.parts.use_keys(keys)
+        self.cookie.use_keys(keys.cookie)
+        # Last: what is being proven with the keys before is not remembered either.
+        self.identities.forget_everybody()
+
+
+def create_app(
+    settings: Settings, *, clock: Clock = utc_now, random: Random = os.urandom, migrated: bool = False
+) -> Application:
     """An ASGI application that answers Medusa's admin auth API. It closes its store when its lifespan ends.
 
     Raises SettingsError, and UnavailableError if the database cannot be read.
     """
-    parts = Parts.of(settings, clock=clock, random=random)
+    parts = Parts.of(settings, clock=clock, random=random, migrated=migrated)
     changes = parts.stores.listen()
     cookie = SessionCookie(settings.cookie_keys, settings.cookie_same_site)
     identities = Identities(
@@ -168,20 +200,32 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, random: Random = o
 
     auth = AuthApi(login=parts.login, identify=identify, cookie=cookie, clock=clock)
     router = Router(_routes(parts, auth, identify), lifespan=lifespan)
-    return Edge(
+    edge = Edge(
         router,
         proxies=Proxies(settings.trusted_proxies),
         origins=origins,
         hsts=settings.hsts,
         random=random,
     )
+    return Application(edge, parts, cookie, identities)
 
 
-def app_from_env() -> ASGIApp:
-    """For uvicorn's workers: each builds its own from the environment."""
-    settings = from_env()
+def app_from_env(keys: Keys | None = None) -> Application:
+    """For a process that serves. `keys` are a supervisor's, which has the database ready, too.
+
+    Raises as `create_app`.
+    """
+    settings = from_env(keys=keys)
     configure_logs(settings.log_format)
-    return create_app(settings)
+    return create_app(settings, migrated=keys is not None)
+
+
+def _migrate(settings: Settings) -> None:
+    if settings.shared:
+        check_medusa(settings.database_url)
+    migrate(settings.database_url)
+    if settings.shared:
+        announce_changes(settings.database_url)
 
 
 def _sharing(settings: Settings) -> Sharing | None:

@@ -41,8 +41,12 @@ class SessionCookie:
     """Signs with the first key, verifies with all. With `same_site` `none`, Secure is always sent: browsers want it."""
 
     def __init__(self, keys: Sequence[str], same_site: SameSite) -> None:
-        self._keys = [key.encode() for key in keys]
+        self.use_keys(keys)
         self.same_site = same_site
+
+    def use_keys(self, keys: Sequence[str]) -> None:
+        """From now on these; what only another one signed is over."""
+        self._keys = [key.encode() for key in keys]
 
     def find(self, header: str) -> str | None:
         """The value of the session cookie in a Cookie header (RFC 6265, section 4.2): as Medusa, of many the first."""
@@ -62,12 +66,18 @@ class SessionCookie:
 
     def write(self, session_id: str, expires_at: datetime, *, secure: bool) -> str:
         """A Set-Cookie header for a session that ends at `expires_at`."""
-        value = quote(_SIGNED + sign(session_id, self._keys[0]), safe="")
-        return self._header(value, expires_at, secure=secure)
+        return self._header(self._value(session_id), expires_at, secure=secure)
+
+    def pair(self, session_id: str) -> str:
+        """What a browser that has the session sends in its Cookie header."""
+        return f"{COOKIE_NAME}={self._value(session_id)}"
 
     def clear(self, *, secure: bool) -> str:
         """A Set-Cookie header that makes a browser forget the session."""
         return self._header("", _EPOCH, secure=secure)
+
+    def _value(self, session_id: str) -> str:
+        return quote(_SIGNED + sign(session_id, self._keys[0]), safe="")
 
     def _header(self, value: str, expires_at: datetime, *, secure: bool) -> str:
         expires = format_datetime(expires_at.astimezone(UTC), usegmt=True)

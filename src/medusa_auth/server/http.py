@@ -15,6 +15,12 @@ MAX_HEAD_BYTES = 16 * 1024
 # (Node: 300 s), which has 100 KiB at most.
 HEAD_SECONDS = 20.0
 REQUEST_SECONDS = 60.0
+# When the server ends, a connection that carries no request has this long for one more: a request that was sent before
+# its client could know is answered. Then it is told that nothing comes any more, and closes from its end.
+LAST_REQUEST_SECONDS = 0.5
+FAREWELL_SECONDS = 0.5
+# What was sent while the process stood still is read within this, once it goes on.
+READ_SECONDS = 0.05
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _BAD_REQUEST = b"400 Bad Request"
 
@@ -27,6 +33,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._refused = False
+        self._has_asked = False
+        self._is_last = False
         # When the request that is being received began; None between requests.
         self._began_at: float | None = self.loop.time()
         # One timer a connection, which looks again when it has to: one for each request would cost more than parsing.
@@ -53,15 +61,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_bytes = 0
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+        size, hosts = len(self.url), 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            hosts += name == b"host"
+        if size > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
             return
-        hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             # RFC 9112, section 3.2: which page may write depends on the host, so there must be one.
             self._refuse(_BAD_REQUEST)
         else:
             super().on_headers_complete()
+            self._has_asked = True
+            if self._is_last:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -71,6 +85,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._began_at = None
         if not self._refused:
             super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while, or nothing was read: a process that stood still has to look first."""
+        self.timeout_keep_alive_task = self.loop.call_later(READ_SECONDS, self._say_farewell)
+
+    def shutdown(self) -> None:
+        """What is being answered is the last, or else the next request is, if it comes soon."""
+        self._is_last = True
+        if self._is_idle():
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._say_farewell)
+        elif self._has_asked:
+            self.cycle.keep_alive = False
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is being received or answered."""
+        if not self._has_asked:
+            return self._head_bytes == 0
+        return self._began_at is None and self.cycle.response_complete
+
+    def _say_farewell(self) -> None:
+        """Closed at once, a request on its way would be answered with a reset."""
+        if self._is_idle() and not self.transport.is_closing():
+            self._refused = True
+            self.transport.write_eof()
+            self.loop.call_later(FAREWELL_SECONDS, self.transport.close)
 
     def _look(self) -> None:
         """Give up a request that takes too long, or come back when it would."""
@@ -115,6 +154,10 @@ class _Joining:
     def close(self) -> None:
         self._write_held()
         self._transport.close()
+
+    def write_eof(self) -> None:
+        self._write_held()
+        self._transport.write_eof()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()

@@ -26,6 +26,7 @@ __all__ = [
     "Pingable",
     "Records",
     "Sessions",
+    "TokenState",
     "Transaction",
     "Users",
 ]
@@ -73,6 +74,9 @@ class Users(Protocol):
 
     def set_readable_token(self, user_id: str, token: str | None) -> None: ...
 
+    def exist(self) -> bool:
+        """Whether there is one."""
+
     def list(self) -> Sequence[User]:
         """All, oldest first."""
 
@@ -107,6 +111,9 @@ class Sessions(Protocol):
     def find(self, session_id: str, id_hash: str) -> Session | None:
         """As `get`, of whoever presents the id."""
 
+    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:
+        """As `find`, with its user, if they live: asked once."""
+
     def get(self, id_hash: str) -> Session | None: ...
 
     def add(self, session: Session, session_id: str, others: Others | None = None) -> None: ...
@@ -128,6 +135,18 @@ class Sessions(Protocol):
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """A session that is nobody's of ours."""
 
+    def check_writable(self) -> None:
+        """Raises UnavailableError if none could be added now: to be known before a password is hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """`not_before` and `is_revoked` as the methods of `AccessTokens` have them."""
+
+    user: User
+    not_before: datetime | None
+    is_revoked: bool
+
 
 class AccessTokens(Protocol):
     """Which access tokens are no longer good, although their signature and their times are."""
@@ -136,6 +155,9 @@ class AccessTokens(Protocol):
         """Tokens of the user that were issued earlier have ended."""
 
     def set_not_before(self, user_id: str, moment: datetime) -> None: ...
+
+    def find_user(self, user_id: str, token_id: str) -> TokenState | None:
+        """What there is to know of a token of the user's, if they live: asked once."""
 
     def is_revoked(self, token_id: str) -> bool: ...
 
@@ -149,6 +171,9 @@ class ApiTokens(Protocol):
     def get(self, token_id: str) -> ApiToken | None: ...
 
     def get_by_hash(self, token_hash: str) -> ApiToken | None: ...
+
+    def get_with_user(self, token_hash: str) -> tuple[ApiToken, User] | None:
+        """The one of that hash, with its user, if they live: asked once."""
 
     def list(self) -> Sequence[ApiToken]:
         """All, oldest first."""
@@ -253,8 +278,14 @@ class Pingable(Protocol):
 class Records(Pingable, Protocol):
     """A transaction is a function of it: it runs in a thread of the store's, as a whole."""
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers."""
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers.
+
+        `of_session`: it asks for sessions. Should they be elsewhere, and slow, others need not wait for it.
+        """
+
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        """As `read`, for less, of work that asks one thing: of several, each would be answered as of its own moment."""
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, committed, durably, when it is given. What `work` raises undoes it, and is raised."""

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from medusa_auth.model import Session
+from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions"]
+__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions", "decode"]
 
 SESSION_PREFIX = "medusa-auth:session:"
 OF_USER_PREFIX = "medusa-auth:sessions-of:"
@@ -34,6 +34,8 @@ class EndedSessions(Protocol):
     """What the transaction's database knows of them."""
 
     def has_ended(self, id_hash: str, user_id: str, created_at: datetime) -> bool: ...
+
+    def living_user(self, id_hash: str, user_id: str, created_at: datetime) -> User | None: ...
 
     def earliest(self, user_id: str) -> datetime | None: ...
 
@@ -56,6 +58,11 @@ class RedisSessions:
 
     def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
         return self.get(id_hash)
+
+    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:  # noqa: ARG002 - as above
+        session = self.present(id_hash)
+        user = session and self._ended.living_user(id_hash, session.user_id, session.created_at)
+        return (session, user) if session and user else None
 
     def get(self, id_hash: str) -> Session | None:
         session = self.present(id_hash)
@@ -104,6 +111,10 @@ class RedisSessions:
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""
 
+    def check_writable(self) -> None:
+        """Redis refuses what changes nothing as well, if it has no memory left or takes no writes."""
+        self._client.call(lambda redis: redis.set(self._key("none"), "", xx=True))
+
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError: then the transaction has to fail."""
         for work in self._waiting:
@@ -114,7 +125,7 @@ class RedisSessions:
         """As it is in Redis, or will be, whether it has ended or not."""
         if id_hash in self._written:
             return self._written[id_hash]
-        return _decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+        return decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
 
     def write(self, session: Session, redis: Any) -> None:
         """At once. Raises RedisError."""
@@ -136,8 +147,10 @@ class RedisSessions:
         self._ended.add(session.id_hash, session.expires_at)
 
         def end(redis: Any) -> None:
-            redis.delete(self._key(session.id_hash))
-            redis.zrem(self._of_user(session.user_id), session.id_hash)
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.delete(self._key(session.id_hash))
+                pipeline.zrem(self._of_user(session.user_id), session.id_hash)
+                pipeline.execute()
 
         self._waiting.append(end)
 
@@ -152,7 +165,8 @@ def _encode(session: Session) -> bytes:
     return msgspec.json.encode(session)
 
 
-def _decode(text: bytes | None) -> Session | None:
+def decode(text: bytes | None) -> Session | None:
+    """What is kept under `SESSION_PREFIX`; None if there is nothing."""
     if text is not None:
         # What somebody else wrote there is no session.
         with suppress(msgspec.DecodeError):

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
+from medusa_auth.store.base import TokenState
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlAccessTokens"]
 
 _not_before = tables.access_token_not_before
 _revoked = tables.access_token_revoked
+# Built once: every check that the cache does not answer says it.
+_STATE = (
+    select(
+        *user_columns,
+        _not_before.c.moment,
+        exists().where(_revoked.c.token_id == bindparam("token_id")).label("revoked"),
+    )
+    .join_from(tables.user, _not_before, tables.user.c.id == _not_before.c.user_id, isouter=True)
+    .where(tables.user.c.id == bindparam("user_id"), living)
+)
 
 
 class SqlAccessTokens:
@@ -23,6 +35,12 @@ class SqlAccessTokens:
     def not_before(self, user_id: str) -> datetime | None:
         query = select(_not_before.c.moment).where(_not_before.c.user_id == user_id)
         return self._connection.execute(query).scalar()
+
+    def find_user(self, user_id: str, token_id: str) -> TokenState | None:
+        if "\0" in user_id:
+            return None
+        row = self._connection.execute(_STATE, {"user_id": user_id, "token_id": token_id}).first()
+        return None if row is None else TokenState(read_user(row), row.moment, bool(row.revoked))
 
     def set_not_before(self, user_id: str, moment: datetime) -> None:
         moved = update(_not_before).where(_not_before.c.user_id == user_id).values(moment=moment)

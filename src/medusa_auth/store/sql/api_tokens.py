@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from medusa_auth.model import ApiToken
+from medusa_auth.model import ApiToken, User
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlApiTokens"]
 
@@ -20,6 +21,13 @@ _columns = (
     _token.c.created_at,
     _token.c.last_used_at,
     _token.c.expires_at,
+)
+_BY_HASH = select(*_columns).where(_token.c.token_hash == bindparam("token_hash"))
+# The user's columns come last, so that by their names they are the ones.
+_WITH_USER = (
+    select(*(column.label(f"token_{column.name}") for column in _columns), *user_columns)
+    .join(tables.user, tables.user.c.id == _token.c.user_id)
+    .where(_token.c.token_hash == bindparam("token_hash"), living)
 )
 
 
@@ -34,8 +42,12 @@ class SqlApiTokens:
         return None if row is None else ApiToken(*row)
 
     def get_by_hash(self, token_hash: str) -> ApiToken | None:
-        row = self._connection.execute(select(*_columns).where(_token.c.token_hash == token_hash)).first()
+        row = self._connection.execute(_BY_HASH, {"token_hash": token_hash}).first()
         return None if row is None else ApiToken(*row)
+
+    def get_with_user(self, token_hash: str) -> tuple[ApiToken, User] | None:
+        row = self._connection.execute(_WITH_USER, {"token_hash": token_hash}).first()
+        return None if row is None else (ApiToken(*row[: len(_columns)]), read_user(row))
 
     def list(self) -> Sequence[ApiToken]:
         query = select(*_columns).order_by(_token.c.created_at, _token.c.id)

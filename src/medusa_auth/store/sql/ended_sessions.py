@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select
 
+from medusa_auth.model import User
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlEndedSessions"]
 
@@ -16,6 +18,15 @@ _not_before = tables.access_token_not_before
 _STATE = select(
     exists().where(_ended.c.id_hash == bindparam("id_hash")),
     select(_not_before.c.moment).where(_not_before.c.user_id == bindparam("user_id")).scalar_subquery(),
+)
+_LIVING = (
+    select(
+        *user_columns,
+        _not_before.c.moment,
+        exists().where(_ended.c.id_hash == bindparam("id_hash")).label("ended"),
+    )
+    .join_from(tables.user, _not_before, tables.user.c.id == _not_before.c.user_id, isouter=True)
+    .where(tables.user.c.id == bindparam("user_id"), living)
 )
 _HOLD = select(tables.user.c.id).where(tables.user.c.id == bindparam("user_id")).with_for_update(read=True)
 _NOT_BEFORE = select(_not_before.c.moment).where(_not_before.c.user_id == bindparam("user_id"))
@@ -32,6 +43,17 @@ class SqlEndedSessions:
         row = self._connection.execute(_STATE, {"id_hash": id_hash, "user_id": user_id}).one()
         ended, not_before = row
         return bool(ended) or (not_before is not None and created_at < not_before)
+
+    def living_user(self, id_hash: str, user_id: str, created_at: datetime) -> User | None:
+        """Whose it is; None if it has ended, as in `has_ended`, or if they are no more: asked once."""
+        row = (
+            None
+            if "\0" in user_id
+            else self._connection.execute(_LIVING, {"id_hash": id_hash, "user_id": user_id}).first()
+        )
+        if row is None or row.ended or (row.moment is not None and created_at < row.moment):
+            return None
+        return read_user(row)
 
     def earliest(self, user_id: str) -> datetime | None:
         """A new session of the user counts as begun at this moment or later.

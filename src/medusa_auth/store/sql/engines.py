@@ -7,6 +7,7 @@ repeated when another one was in its way. A read sees one moment, and a commit i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -15,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from medusa_auth.errors import SettingsError
 
-__all__ = ["Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
+__all__ = ["Access", "Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
 
 READERS = 4
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
@@ -27,8 +28,24 @@ STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
 PATIENT_SECONDS = 60
 
-_WRITES = "medusa_auth_writes"
+_BEGIN = "medusa_auth_begin"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
+
+
+class Access(Enum):
+    """What a transaction does; to look is to ask one thing, without a transaction."""
+
+    LOOK = "look"
+    READ = "read"
+    WRITE = "write"
+
+
+_SQLITE_BEGINS = {Access.LOOK: None, Access.READ: "BEGIN", Access.WRITE: "BEGIN IMMEDIATE"}
+_POSTGRESQL_LEVELS = {
+    Access.LOOK: "AUTOCOMMIT",
+    Access.READ: "REPEATABLE READ",
+    Access.WRITE: "SERIALIZABLE",
+}
 
 
 @dataclass(frozen=True)
@@ -39,13 +56,11 @@ class Database:
     writers: int
     readers: int = READERS
 
-    def connect(self, *, writes: bool) -> Connection:
-        """A connection whose next transaction reads, or writes."""
+    def connect(self, access: Access) -> Connection:
+        """A connection for one transaction, or for one question."""
         if self.engine.dialect.name == "sqlite":
-            return self.engine.connect().execution_options(**{_WRITES: writes})
-        if writes:
-            return self.engine.connect().execution_options(isolation_level="SERIALIZABLE")
-        return self.engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            return self.engine.connect().execution_options(**{_BEGIN: _SQLITE_BEGINS[access]})
+        return self.engine.connect().execution_options(isolation_level=_POSTGRESQL_LEVELS[access])
 
 
 def is_postgresql(url: str) -> bool:
@@ -137,7 +152,8 @@ def _sqlite(url: str, *, patient: bool) -> Database:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
 
     return Database(engine, SQLITE_WRITERS)

@@ -15,7 +15,7 @@ from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.importing import Imports, InviteRow, UserRow
 from medusa_auth.store.sql import tables
-from medusa_auth.store.sql.engines import open_database
+from medusa_auth.store.sql.engines import Access, open_database
 from medusa_auth.store.sql.records import IN_THE_WAY, SqlTransaction
 
 __all__ = ["SqlImports", "SqlTarget"]
@@ -70,19 +70,19 @@ class SqlTarget:
 
     def read(self, work: Work[T]) -> T:
         """The result of `work`, which sees one moment. Raises UnavailableError."""
-        return self._run(work, writes=False)
+        return self._run(work, Access.READ)
 
     def write(self, work: Work[T]) -> T:
         """The result of `work`, committed; of what fails nothing stays. Raises UnavailableError."""
-        return self._run(work, writes=True)
+        return self._run(work, Access.WRITE)
 
     def close(self) -> None:
         self._database.engine.dispose()
 
-    def _run(self, work: Work[T], *, writes: bool) -> T:
+    def _run(self, work: Work[T], access: Access) -> T:
         for attempt in range(TRIES):
             try:
-                with self._database.connect(writes=writes) as connection, connection.begin():
+                with self._database.connect(access) as connection, connection.begin():
                     return work(SqlTransaction(connection, None), SqlImports(connection))
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:

@@ -59,10 +59,10 @@ class SqlInvites:
 
     def put(self, invite: Invite, token_hash: str) -> None:
         values = asdict(invite) | {"role": invite.role.value, "token": token_hash}
-        if self._connection.execute(update(_invite).where(_invite.c.id == invite.id).values(values)).rowcount:
-            return
+        again = update(_invite).where(_invite.c.id == invite.id).values(values)
         try:
-            self._connection.execute(insert(_invite).values(values))
+            if not self._connection.execute(again).rowcount:
+                self._connection.execute(insert(_invite).values(values))
         except IntegrityError:
             raise DuplicateError(f"Invite with user_email {invite.user_email} already exists.") from None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -14,32 +13,32 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import Sessions, Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
-from medusa_auth.store.sql.engines import open_database
+from medusa_auth.store.sql.engines import Access, open_database
 from medusa_auth.store.sql.invites import SqlInvites
 from medusa_auth.store.sql.outbox import SqlOutbox
 from medusa_auth.store.sql.password_resets import SqlPasswordResets
 from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
+from medusa_auth.store.turns import ANSWER_WITHIN, Turns, unavailable
 
-__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
-# For a turn in this process and the work, in seconds: then it is 503, within the second that is promised.
-ANSWER_WITHIN = 0.9
-RETRY_AFTER_SECONDS = 1
 # Workers read an announcement at their next check. One that slept longer finds a gap and forgets everybody.
 ANNOUNCED_FOR = timedelta(hours=1)
 # PostgreSQL's channel for announcements.
 CHANNEL = "medusa_auth_changes"
+# And, where users are shared, for those whose sessions have to end: the user, and since when theirs are good again.
+SESSIONS_CHANNEL = "medusa_auth_sessions"
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
 IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
-TRIES = 12
+# Seconds until it is, at most.
+AGAIN_AFTER = 0.01
 
 
 class SessionsElsewhere(Sessions, Protocol):
@@ -88,51 +87,48 @@ class SqlRecords:
         self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
-        self._threads = ThreadPoolExecutor(
-            self._database.readers + self._database.writers, thread_name_prefix="records"
-        )
-        self._readers = asyncio.Semaphore(self._database.readers)
-        self._writers = asyncio.Semaphore(self._database.writers)
+        self._turns = Turns(self._database.readers, self._database.writers, sessions_elsewhere=sessions is not None)
+        # Whoever does a transaction again does it alone, in this process.
+        self._again = threading.Lock()
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_turn(self._readers, work, writes=False)
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.READ), of_session=of_session)
+
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.LOOK), of_session=of_session)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_turn(self._writers, work, writes=True)
+        return await self._turns.write(lambda: self._repeated(work, Access.WRITE))
 
     async def ping(self) -> None:
         await self.read(lambda tx: tx.users.get(""))
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        self._turns.close()
         self._database.engine.dispose()
 
-    async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[Transaction], T], *, writes: bool) -> T:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                await turn.acquire()
-                future = asyncio.get_running_loop().run_in_executor(self._threads, self._repeated, work, writes)
-                # The turn ends with the work, also if whoever waited for it has gone away.
-                future.add_done_callback(lambda done: _end(turn, done))
-                return await asyncio.shield(future)
-        except TimeoutError:
-            # It may still be done: who asks again is told the same.
-            raise _unavailable() from None
-
-    def _repeated(self, work: Callable[[Transaction], T], writes: bool) -> T:  # noqa: FBT001 - called by an executor
+    def _repeated(self, work: Callable[[Transaction], T], access: Access) -> T:
         until = time.monotonic() + ANSWER_WITHIN
-        for attempt in range(TRIES):
+        try:
+            return self._transaction(work, access)
+        except _InTheWayError:
+            pass
+        # Those that were in each other's way would be so again, and of many that want the same, some for ever.
+        if self._again.acquire(timeout=ANSWER_WITHIN):
             try:
-                return self._transaction(work, writes=writes)
-            except _InTheWayError:
-                if time.monotonic() > until:
-                    break
-                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
-        raise _unavailable()
+                while time.monotonic() < until:
+                    time.sleep(random.uniform(0, AGAIN_AFTER))  # noqa: S311 - no secret
+                    try:
+                        return self._transaction(work, access)
+                    except _InTheWayError:
+                        continue
+            finally:
+                self._again.release()
+        raise unavailable()
 
-    def _transaction(self, work: Callable[[Transaction], T], *, writes: bool) -> T:
+    def _transaction(self, work: Callable[[Transaction], T], access: Access) -> T:
         with _failures():
-            with self._database.connect(writes=writes) as connection, connection.begin():
+            with self._database.connect(access) as connection, connection.begin():
                 tx = SqlTransaction(connection, self._sessions and self._sessions(connection))
                 result = work(tx)
                 tx.before_commit()
@@ -155,17 +151,6 @@ def _failures() -> Iterator[None]:
             raise _InTheWayError from None
         if isinstance(error, IntegrityError):
             raise
-        raise _unavailable() from None
+        raise unavailable() from None
     except OSError:
-        raise _unavailable() from None
-
-
-def _end(turn: asyncio.Semaphore, done: asyncio.Future[T]) -> None:
-    turn.release()
-    if not done.cancelled():
-        # Looked at here, for whoever waited may have gone away.
-        done.exception()
-
-
-def _unavailable() -> UnavailableError:
-    return UnavailableError("The database cannot be reached right now.", retry_after=RETRY_AFTER_SECONDS)
+        raise unavailable() from None

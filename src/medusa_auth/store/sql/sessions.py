@@ -6,15 +6,26 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from medusa_auth.model import Session
+from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlSessions"]
 
 _session = tables.session
-# Built once: every login says them.
+# Built once: every login says them, or every check that the cache does not answer.
 _ADD = insert(_session)
+_BY_HASH = select(_session).where(_session.c.id_hash == bindparam("id_hash"))
+# The user's columns come last, so that by their names they are the ones.
+_WITH_USER = (
+    select(
+        *(column.label(f"session_{column.name}") for column in _session.c),
+        *user_columns,
+    )
+    .join(tables.user, tables.user.c.id == _session.c.user_id)
+    .where(_session.c.id_hash == bindparam("id_hash"), living)
+)
 _DELETE_EXPIRED = delete(_session).where(_session.c.expires_at <= bindparam("now"))
 
 
@@ -27,8 +38,12 @@ class SqlSessions:
     def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
         return self.get(id_hash)
 
+    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:  # noqa: ARG002 - as above
+        row = self._connection.execute(_WITH_USER, {"id_hash": id_hash}).first()
+        return None if row is None else (Session(*row[: len(_session.c)]), read_user(row))
+
     def get(self, id_hash: str) -> Session | None:
-        row = self._connection.execute(select(_session).where(_session.c.id_hash == id_hash)).first()
+        row = self._connection.execute(_BY_HASH, {"id_hash": id_hash}).first()
         return None if row is None else Session(*row)
 
     def add(self, session: Session, session_id: str, others: Others | None = None) -> None:  # noqa: ARG002 - ours alone
@@ -54,3 +69,6 @@ class SqlSessions:
 
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""
+
+    def check_writable(self) -> None:
+        """As much as the transaction is."""

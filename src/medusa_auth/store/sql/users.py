@@ -13,11 +13,11 @@ from medusa_auth.errors import DuplicateError
 from medusa_auth.model import Role, TimeRange, User, UserQuery
 from medusa_auth.store.sql import tables
 
-__all__ = ["SqlUsers"]
+__all__ = ["SqlUsers", "living", "read_user", "user_columns"]
 
 _user = tables.user
-_living = _user.c.deleted_at.is_(None)
-_columns = (
+living = _user.c.deleted_at.is_(None)
+user_columns = (
     _user.c.id,
     _user.c.email,
     _user.c.role,
@@ -30,11 +30,12 @@ _columns = (
 )
 _SEARCHED = ("email", "first_name", "last_name")
 
-# Built once: every login asks it twice.
-_BY_EMAIL = select(*_columns, _user.c.password_hash).where(_user.c.email == bindparam("email"), _living)
+# Built once: every login asks it twice, and every check the one below it.
+_BY_EMAIL = select(*user_columns, _user.c.password_hash).where(_user.c.email == bindparam("email"), living)
+_BY_ID = select(*user_columns).where(_user.c.id == bindparam("user_id"), living)
 
 
-def _read(row: Row[*tuple[Any, ...]]) -> User:
+def read_user(row: Row[*tuple[Any, ...]]) -> User:
     return User(
         id=row.id,
         email=row.email,
@@ -50,7 +51,7 @@ def _read(row: Row[*tuple[Any, ...]]) -> User:
 
 
 def _conditions(query: UserQuery) -> Sequence[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [] if query.deleted_at else [_living]
+    found: list[ColumnElement[bool]] = [] if query.deleted_at else [living]
     if query.ids is not None:
         found.append(_user.c.id.in_(query.ids))
     if query.text:
@@ -80,40 +81,43 @@ class SqlUsers:
         if "\0" in user_id:
             # No id has it, and PostgreSQL does not even compare with it.
             return None
-        row = self._connection.execute(select(*_columns).where(_user.c.id == user_id, _living)).first()
-        return None if row is None else _read(row)
+        row = self._connection.execute(_BY_ID, {"user_id": user_id}).first()
+        return None if row is None else read_user(row)
 
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
         if "\0" in email:
             return None
         row = self._connection.execute(_BY_EMAIL, {"email": email}).first()
-        return None if row is None else (_read(row), row.password_hash)
+        return None if row is None else (read_user(row), row.password_hash)
 
     def get_password_hash(self, user_id: str) -> str | None:
-        query = select(_user.c.password_hash).where(_user.c.id == user_id, _living)
+        query = select(_user.c.password_hash).where(_user.c.id == user_id, living)
         return self._connection.execute(query).scalar()
 
     def find_by_readable_token(self, token: str) -> User | None:
         if "\0" in token:
             return None
-        rows = self._connection.execute(select(*_columns).where(_user.c.api_token == token, _living).limit(2)).all()
-        return _read(rows[0]) if len(rows) == 1 else None
+        rows = self._connection.execute(select(*user_columns).where(_user.c.api_token == token, living).limit(2)).all()
+        return read_user(rows[0]) if len(rows) == 1 else None
 
     def get_readable_token(self, user_id: str) -> str | None:
-        query = select(_user.c.api_token).where(_user.c.id == user_id, _living)
+        query = select(_user.c.api_token).where(_user.c.id == user_id, living)
         return self._connection.execute(query).scalar()
 
     def list_readable_tokens(self) -> Sequence[tuple[User, str]]:
-        query = select(*_columns, _user.c.api_token).where(_living, _user.c.api_token.is_not(None))
+        query = select(*user_columns, _user.c.api_token).where(living, _user.c.api_token.is_not(None))
         rows = self._connection.execute(query.order_by(_user.c.created_at, _user.c.id))
-        return [(_read(row), row.api_token) for row in rows]
+        return [(read_user(row), row.api_token) for row in rows]
 
     def set_readable_token(self, user_id: str, token: str | None) -> None:
-        self._connection.execute(update(_user).where(_user.c.id == user_id, _living).values(api_token=token))
+        self._connection.execute(update(_user).where(_user.c.id == user_id, living).values(api_token=token))
+
+    def exist(self) -> bool:
+        return self._connection.execute(select(_user.c.id).where(living).limit(1)).first() is not None
 
     def list(self) -> Sequence[User]:
-        query = select(*_columns).where(_living).order_by(_user.c.created_at, _user.c.id)
-        return [_read(row) for row in self._connection.execute(query)]
+        query = select(*user_columns).where(living).order_by(_user.c.created_at, _user.c.id)
+        return [read_user(row) for row in self._connection.execute(query)]
 
     def search(self, query: UserQuery) -> tuple[Sequence[User], int]:
         conditions = _conditions(query)
@@ -126,16 +130,18 @@ class SqlUsers:
             else (order.asc().nulls_last(), _user.c.id)
         )
         # SQLite has no OFFSET without a LIMIT.
-        rows = select(*_columns).where(*conditions).order_by(*ordered).limit(query.limit or count).offset(query.offset)
-        return [_read(row) for row in self._connection.execute(rows)], count
+        rows = (
+            select(*user_columns).where(*conditions).order_by(*ordered).limit(query.limit or count).offset(query.offset)
+        )
+        return [read_user(row) for row in self._connection.execute(rows)], count
 
     def count_admins(self) -> int:
         # On SQLite writers take turns; where they do not, the rows are held until the commit.
-        admins = select(_user.c.id).where(_living, _user.c.role == Role.ADMIN.value).with_for_update()
+        admins = select(_user.c.id).where(living, _user.c.role == Role.ADMIN.value).with_for_update()
         return len(self._connection.execute(admins).all())
 
     def admin_emails(self) -> Sequence[str]:
-        admins = select(_user.c.email).where(_living, _user.c.role == Role.ADMIN.value)
+        admins = select(_user.c.email).where(living, _user.c.role == Role.ADMIN.value)
         return self._connection.execute(admins.order_by(_user.c.created_at)).scalars().all()
 
     def add(self, user: User, password_hash: str | None) -> None:
@@ -163,14 +169,14 @@ class SqlUsers:
             "metadata": None if user.metadata is None else dict(user.metadata),
             "updated_at": user.updated_at,
         }
-        self._connection.execute(update(_user).where(_user.c.id == user.id, _living).values(values))
+        self._connection.execute(update(_user).where(_user.c.id == user.id, living).values(values))
 
     def set_password_hash(self, user_id: str, password_hash: str, updated_at: datetime | None = None) -> None:
         values: dict[str, Any] = {"password_hash": password_hash}
         if updated_at is not None:
             values["updated_at"] = updated_at
-        self._connection.execute(update(_user).where(_user.c.id == user_id, _living).values(values))
+        self._connection.execute(update(_user).where(_user.c.id == user_id, living).values(values))
 
     def delete(self, user_id: str, now: datetime) -> bool:
-        marked = update(_user).where(_user.c.id == user_id, _living).values(deleted_at=now, updated_at=now)
+        marked = update(_user).where(_user.c.id == user_id, living).values(deleted_at=now, updated_at=now)
         return self._connection.execute(marked).rowcount == 1

@@ -1,0 +1,84 @@
+"""Beside a real Medusa 1.20 on the same machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+
+import httpx2
+from tests.medusa.real_medusa import real_medusa
+
+from bench.checks import MANY, UNCACHED
+from bench.cores import LOAD_CORE, SERVER_CORE, move
+from bench.load import Load
+from bench.results import Figure, Table
+from bench.seed import fill
+from bench.servers import LOGIN, login, many, serving
+from bench.setups import Setups
+
+__all__ = ["beside_medusa"]
+
+HTTPS = {"X-Forwarded-Proto": "https"}
+JWT_SECRET, COOKIE_SECRET = "a secret for the tokens of Medusa's", "and one for the cookies of Medusa's"
+
+
+def beside_medusa(setups: Setups, load: Load) -> Table:
+    table = Table(
+        "Beside a real Medusa 1.20.11",
+        "The same requests to both, one process on one core each, with its stores on another; Medusa with "
+        "`NODE_ENV=production`. A login here costs argon2id with 19 MiB; one at Medusa costs scrypt with N=2, which is "
+        "no protection of a password: the two are not the same work.",
+        ("", "set-up", "Medusa, a second", "here, a second", "ratio", "rounds"),
+    )
+    with contextlib.ExitStack() as stack:
+        real = stack.enter_context(
+            real_medusa(node_env="production", jwt_secret=JWT_SECRET, cookie_secret=COOKIE_SECRET)
+        )
+        move("node", SERVER_CORE)
+        move("postgres", LOAD_CORE)
+        move("redis-server", LOAD_CORE)
+        subjects: dict[str, Callable[[], float]] = {}
+        theirs = login(real.base_url, real.login, HTTPS)
+        token = "a token of the bench's, as long as one is"
+        _set_api_token(real.base_url, theirs["cookie"], token)
+        for kind, header in (theirs | {"API token": f"x-medusa-access-token: {token}"}).items():
+            subjects[f"Medusa {kind}"] = partial(load.checks, real.base_url, header)
+        subjects["Medusa login"] = partial(load.logins, real.base_url, real.login, "X-Forwarded-Proto: https")
+        rows: list[tuple[str, str, str, str]] = []
+        for setup in setups.names:
+            store = setups.new(setup, "beside")
+            fill(store, 0, MANY)
+            url = stack.enter_context(serving(store)).url
+            ours = login(url)
+            _set_api_token(url, ours["cookie"], token)
+            for kind, header in (ours | {"API token": f"x-medusa-access-token: {token}"}).items():
+                subjects[f"{setup} {kind}"] = partial(load.checks, url, header)
+                rows.append((f"check by {kind}, from the cache", setup, f"Medusa {kind}", f"{setup} {kind}"))
+            uncached = stack.enter_context(serving(store, environ=UNCACHED)).url
+            for kind in ("cookie", "access token"):
+                subjects[f"{setup} {kind} past"] = partial(load.checks_of, uncached, many(kind, MANY))
+                rows.append((f"check by {kind}, past it", setup, f"Medusa {kind}", f"{setup} {kind} past"))
+            subjects[f"{setup} login"] = partial(load.logins, url, LOGIN)
+            rows.append(("login", setup, "Medusa login", f"{setup} login"))
+        rates = load.in_turns(subjects)
+        for what, setup, medusas, ours_name in rows:
+            table.add(
+                what,
+                setup,
+                f"{rates.median(medusas):,.0f}",
+                f"{rates.median(ours_name):,.0f}",
+                f"{rates.ratio(ours_name, medusas):.1f}",
+                rates.spread(ours_name, medusas),
+            )
+            if what != "login":
+                figure = Figure.MISSES_OF_MEDUSA if ours_name.endswith(" past") else Figure.OF_MEDUSA
+                table.figures[figure, f"{setup}, {what}"] = rates.ratio(ours_name, medusas)
+    return table
+
+
+def _set_api_token(url: str, cookie: str, token: str) -> None:
+    name, _, value = cookie.partition(": ")
+    with httpx2.Client(base_url=url, headers={name: value}, trust_env=False, timeout=30) as client:
+        user = client.get("/admin/auth").json()["user"]
+        client.post(f"/admin/users/{user['id']}", json={"api_token": token}).raise_for_status()

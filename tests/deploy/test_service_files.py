@@ -1,0 +1,139 @@
+"""The files in deploy/ beside nginx.conf, as far as they can be judged without a machine of their own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from medusa_auth.settings import Settings, from_env
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+VARIABLES = {each.metadata["env"] for each in fields(Settings) if each.metadata}
+SERVERS = ("auth-1", "auth-2")
+# What systemd-analyze says of a unit is between 0 (shut off from everything) and 10.
+MOST_EXPOSURE = "20"  # tenths
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit with a program that is there."""
+    text = (DEPLOY / "medusa-auth.service").read_text("utf-8")
+    program = "/opt/medusa-auth/bin/medusa-auth"
+    assert program in text
+    path = tmp_path / "medusa-auth.service"
+    path.write_text(text.replace(program, sys.executable), "utf-8")
+    return path
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    parsed = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+@needs_systemd
+def test_systemd_finds_nothing_wrong_in_the_unit(unit: Path):
+    checked = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    # It also tells of the faults of other units of this machine.
+    assert "medusa-auth" not in checked.stdout + checked.stderr
+
+
+@needs_systemd
+def test_the_unit_is_shut_off_from_what_it_does_not_need(unit: Path):
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", str(unit)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout[-500:]
+
+
+def test_the_unit_reloads_and_ends_in_good_order_and_keeps_its_data_to_itself(unit: Path):
+    parser = ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(unit, "utf-8")
+    service = parser["Service"]
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
+    # 30 s for requests, 5 s for a mail (server/__main__.py, server/mail.py).
+    assert int(service["TimeoutStopSec"]) > 35
+    assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("medusa-auth", "0700")
+
+
+def test_every_variable_of_the_example_is_a_setting_and_what_is_set_in_it_is_good(tmp_path: Path):
+    text = (DEPLOY / "environment.example").read_text("utf-8")
+    assert set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)) <= VARIABLES
+    from_env(dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)), data_dir=tmp_path / "data")
+
+
+def test_no_secret_of_compose_has_a_default():
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    asked_for = re.findall(r"\$\{([A-Z_]*(?:SECRET|PASSWORD)[A-Z_]*)([^}]*)\}", text)
+    assert {name for name, _ in asked_for} == {"JWT_SECRET", "COOKIE_SECRET", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"}
+    assert all(rest.startswith(":?") for _, rest in asked_for)
+
+
+def test_every_service_of_compose_is_known_to_be_healthy_before_who_needs_it_starts(compose: dict[str, Any]):
+    services = compose["services"]
+    for name in ("postgres", "valkey", "nginx"):
+        assert services[name]["healthcheck"]["test"]
+    assert "HEALTHCHECK" in (DEPLOY / "Dockerfile").read_text("utf-8"), "it is the servers' own"
+    for name in SERVERS:
+        conditions = {needed: each["condition"] for needed, each in services[name]["depends_on"].items()}
+        assert conditions == {
+            "migrate": "service_completed_successfully",
+            "postgres": "service_healthy",
+            "valkey": "service_healthy",
+        }
+
+
+def test_the_settings_of_compose_are_good(compose: dict[str, Any], tmp_path: Path):
+    given = dict.fromkeys(("JWT_SECRET", "COOKIE_SECRET", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"), "x" * 32)
+    given["PUBLIC_URL"] = "https://store.example.com"
+    for name in SERVERS:
+        environment = compose["services"][name]["environment"]
+        assert set(environment) <= VARIABLES
+        filled = {
+            variable: re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda match: given.get(match[1], ""), str(value))
+            for variable, value in environment.items()
+        }
+        settings = from_env(filled, data_dir=tmp_path / name)
+        subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
+        assert [str(network) for network in settings.trusted_proxies] == [subnet]
+
+
+def test_nginx_meets_the_servers_in_the_network_that_they_trust_alone(compose: dict[str, Any]):
+    services = compose["services"]
+    for name in SERVERS:
+        assert set(services[name]["networks"]) & set(services["nginx"]["networks"]) == {"inside"}
+
+
+def test_nginx_of_compose_is_sent_to_the_servers_of_compose():
+    text = (DEPLOY / "compose-upstreams.conf").read_text("utf-8")
+    port = re.findall(r'"--port", "(\d+)"', (DEPLOY / "Dockerfile").read_text("utf-8"))[0]
+    assert re.findall(r"server ([^\s;]+)", text) == [
+        *(f"{name}:{port}" for name in SERVERS),
+        "host.docker.internal:9000",
+    ]
+
+
+def test_the_image_is_not_run_by_root():
+    lines = (DEPLOY / "Dockerfile").read_text("utf-8").splitlines()
+    last_stage = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
+    assert "USER medusa-auth" in last_stage
+
+
+@pytest.mark.parametrize("name", ["upstreams.conf", "compose-upstreams.conf"])
+def test_nginx_lets_go_of_a_connection_before_the_server_does(name: str):
+    # uvicorn's and Node's is 5 s.
+    found = re.findall(r"keepalive_timeout (\d+)s", (DEPLOY / name).read_text("utf-8"))
+    assert [int(seconds) < 5 for seconds in found] == [True, True]

@@ -1,0 +1,2 @@
+// Read by `medusa-admin build` alone: the dashboard and no other plugin.
+module.exports = { projectConfig: {}, plugins: ["@medusajs/admin"] };
