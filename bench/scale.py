@@ -13,7 +13,7 @@ from medusa_auth.core.sessions import TOUCH_EVERY
 from medusa_auth.settings import Settings
 from medusa_auth.store.sql.engines import POSTGRESQL_WRITERS, READERS
 from medusa_auth.store.sql.postgres_changes import ASK_EVERY, HEARD_WITHIN
-from medusa_auth.store.sql.records import ANSWER_WITHIN
+from medusa_auth.store.turns import ANSWER_WITHIN
 
 __all__ = ["scale"]
 
