@@ -17,7 +17,7 @@ from tests.services.debian import program
 
 from bench.cores import LOAD_CORE
 
-__all__ = ["Load", "Rates"]
+__all__ = ["DisturbedError", "Load", "Rates"]
 
 LOGIN_SCRIPT = """
 wrk.method = "POST"
@@ -35,6 +35,10 @@ TRIES = 5
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
+class DisturbedError(Exception):
+    """Not all answers were successes, or there was none: on a core that others keep busy a server soon says 503."""
+
+
 @dataclass(frozen=True)
 class Load:
     """Short runs of `seconds`, repeated in `rounds` by all that is compared, in turns."""
@@ -44,7 +48,7 @@ class Load:
     connections: int = 32
 
     def checks(self, url: str, *headers: str, path: str = "/admin/auth", connections: int | None = None) -> float:
-        """How many a second. Raises RuntimeError if there are answers that are no success, again and again."""
+        """How many a second. Raises DisturbedError."""
         return _rate(self._told(url + path, headers, connections or self.connections))
 
     def checks_of(self, url: str, headers: Sequence[str]) -> float:
@@ -76,11 +80,11 @@ class Load:
         return measured
 
     def in_turns(self, subjects: Mapping[str, Callable[[], float]]) -> Rates:
-        """What each of `subjects` gives, round by round."""
+        """What each of `subjects` gives, round by round. Raises DisturbedError if one is disturbed again and again."""
         found: dict[str, list[float]] = {name: [] for name in subjects}
         for _ in range(self.rounds):
             for name, subject in subjects.items():
-                found[name].append(subject())
+                found[name].append(_undisturbed(subject))
         return Rates(found)
 
     def _told(self, url: str, headers: tuple[str, ...], connections: int, *more: str) -> str:
@@ -89,13 +93,10 @@ class Load:
         for header in headers:
             options += ["-H", header]
         command = ["taskset", "-c", str(LOAD_CORE), str(wrk), *options, url]
-        for _ in range(TRIES):
-            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            if "Non-2xx" not in told and "Socket errors" not in told and _rate(told) > 0:
-                return told
-            # On a core that others keep busy a server says 503 rather than to answer late.
-            print(f"A run is done again, for it did not bring successes alone:\n{told}", file=sys.stderr)
-        raise RuntimeError(told)
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        if "Non-2xx" in told or "Socket errors" in told or _rate(told) == 0:
+            raise DisturbedError(told)
+        return told
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,15 @@ class Rates:
         """The least and the greatest of the rounds' ratios."""
         ratios = [one / other for one, other in zip(self.by_name[name], self.by_name[beside], strict=True)]
         return f"{min(ratios):.2f} to {max(ratios):.2f}"
+
+
+def _undisturbed(subject: Callable[[], float]) -> float:
+    for _ in range(TRIES - 1):
+        try:
+            return subject()
+        except DisturbedError as error:
+            print(f"A round is done again:\n{error}", file=sys.stderr)
+    return subject()
 
 
 def _pair(header: str) -> str:

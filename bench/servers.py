@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 from tests.services.process import StartupError, free_port
 
-from bench.cores import SERVER_CORE, on_core
+from bench.cores import SERVER_CORE, cpu_seconds, on_core
 from bench.seed import session_id, user_id
 from bench.setups import Store
 from medusa_auth.core.jwts import Jwts
@@ -43,9 +43,8 @@ class Server:
     start: float
 
     def cpu_seconds(self) -> float:
-        """What its threads have had of a core so far; of one process, not of its workers."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(each.read_text().split()[0]) for each in tasks) / 1e9
+        """What a server of one worker has had of a core so far."""
+        return cpu_seconds(self.pid)
 
     def resident_megabytes(self) -> float:
         return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[0]) / 1024

@@ -52,7 +52,7 @@ class MemoryUsers:
         self._change(user_id, readable_token=token)
 
     def exist(self) -> bool:
-        return any(True for _ in self._living("created_at"))
+        return any(self._living("created_at"))
 
     def list(self) -> Sequence[User]:
         return list(map(_read, self._living("created_at")))
