@@ -85,7 +85,11 @@ class AccessTokens:
             or (not_before is not None and not_before > now + CLOCK_LEEWAY)
         ):
             raise AuthenticationError
-        return AccessToken(_token_id(token, claims), user_id, issued_at, expires_at)
+        token_id = _token_id(token, claims)
+        if not (user_id.isprintable() and token_id.isprintable()):
+            # With NUL or half a character in it a database would not even compare.
+            raise AuthenticationError
+        return AccessToken(token_id, user_id, issued_at, expires_at)
 
     def check_not_revoked(self, tx: Transaction, token: AccessToken) -> None:
         """Raises AuthenticationError if it was ended by a logout, a changed password or the like."""
