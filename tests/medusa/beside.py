@@ -69,7 +69,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Beside:
-    """`ours` and `another` are two servers of ours; `admin` is a session's cookie, good on all sides."""
+    """`ours` and `another` are two servers of ours."""
 
     real: RealMedusa
     medusa: Side
@@ -79,6 +79,8 @@ class Beside:
     prefix: str
     environ: Mapping[str, str]
     mailbox: Mailbox
+    # Of the administrator, made once: a login takes its time, and this is none of what is tested.
+    admin_token: str
 
     @property
     def sides(self) -> tuple[Side, Side, Side]:
@@ -93,9 +95,7 @@ class Beside:
 
     def admin(self, method: str, path: str, body: Any = None, *, at: Side | None = None) -> Answer:
         """Asked as the administrator, of Medusa or of `at`."""
-        side = at or self.medusa
-        token = self.medusa.access_token(self.real.login)
-        answer = side.call(method, path, body, Authorization=f"Bearer {token}")
+        answer = (at or self.medusa).call(method, path, body, Authorization=f"Bearer {self.admin_token}")
         assert answer.status == 200, answer.content
         return answer
 
@@ -188,7 +188,9 @@ def beside(real: RealMedusa, folder: Path, *, https: bool = False, **more: str) 
         client = stack.enter_context(redis.from_url(real.redis_url))
         medusa = Side("medusa", real.base_url, https)
         prefix = more.get("MEDUSA_AUTH_REDIS_PREFIX", "")
-        yield Beside(real, medusa, ours, another, client, prefix, environ, Mailbox(folder / "data" / "mail"))
+        mailbox = Mailbox(folder / "data" / "mail")
+        token = ours.access_token(real.login)
+        yield Beside(real, medusa, ours, another, client, prefix, environ, mailbox, token)
 
 
 def _is_ready(side: Side) -> bool:

@@ -88,6 +88,7 @@ def test_a_token_that_was_signed_for_something_else_opens_nothing(both: Beside):
         {"user_id": user_id, "domain": "store"},
         {"customer_id": user_id, "domain": "store"},
         {"user_id": user_id},
+        {"user_id": f"{user_id}\0", "domain": "store"},
         {"invite_id": "invite_1", "role": "admin", "user_email": both.real.email},
         {"invite_id": "invite_1", "role": "admin", "user_email": both.real.email, "user_id": user_id},
     ):
@@ -211,9 +212,8 @@ def test_a_password_that_is_changed_here_counts_in_medusa_and_ends_sessions_ther
     until(lambda: both.statuses(**bearer(before)) == [200, 401, 401])
     hashed = password_hash(both, user)
     assert cost(hashed) == Scrypt()._cost
-    assert run_peer("scrypt_kdf.js", {"verify": [{"password": NEW_PASSWORD, "hash_base64": hashed}]}) == {
-        "verify": [True]
-    }
+    question = {"password": NEW_PASSWORD, "hash_base64": hashed}
+    assert run_peer("scrypt_kdf.js", {"verify": [question]})["verify"] == [True]
     assert both.medusa.call("POST", "/admin/auth", login(email)).status == 401
     for side in both.sides:
         assert both.statuses(Cookie=side.log_in(login(email, NEW_PASSWORD))) == GOOD
@@ -384,6 +384,13 @@ def test_an_api_token_is_compared_and_not_matched(both: Beside, email: str, toke
     user = both.user(email)
     both.admin("POST", f"/admin/users/{user['id']}", {"api_token": f"a-{secrets.token_hex(8)}"})
     assert [side.status(**api_key(token)) for side in (both.ours, both.another)] == [401, 401]
+
+
+@pytest.mark.parametrize("token", ["a-token-with-\0-in-it", "\0", "\ud800" * 20, "a-token-with-a\nline"])
+def test_an_api_token_that_no_header_can_carry_cannot_be_set_here(both: Beside, email: str, token: str):
+    user = both.user(email)
+    headers = bearer(both.admin_token)
+    assert both.ours.call("POST", f"/admin/users/{user['id']}", {"api_token": token}, **headers).status == 400
 
 
 def test_medusas_empty_api_token_is_nobodys(both: Beside, email: str):
