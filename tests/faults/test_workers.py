@@ -26,8 +26,8 @@ from tests.services.process import free_port
 from medusa_auth.server.app import Parts
 from medusa_auth.settings import from_env
 
-# The aim is two seconds; a slow machine gets more.
-BACK_WITHIN = 5.0
+# The aim is two seconds, and on an idle machine it is less than one; a machine that has much else to do gets more.
+BACK_WITHIN = 20.0
 ENDED_WITHIN = 10.0
 TO_END = [signal.SIGTERM, signal.SIGINT]
 
