@@ -23,10 +23,14 @@ NOTHING_ON_DISK = ("--save", "", "--appendonly", "no")
 class RedisServer:
     """Redis, on a port of 127.0.0.1 only, in a folder of its own; `arguments` are its command line's."""
 
-    def __init__(self, executable: Path, folder: Path, arguments: Sequence[str] = ()) -> None:
-        self.port = free_port()
+    def __init__(self, executable: Path, folder: Path, arguments: Sequence[str], *, own_file: bool) -> None:
+        self.port = _port()
         self.folder = folder
-        self._executable = executable
+        self._command = [executable]
+        if own_file:
+            # What it learns it writes there.
+            (folder / "redis.conf").touch()
+            self._command.append(folder / "redis.conf")
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._ending = ExitStack()
@@ -48,10 +52,9 @@ class RedisServer:
         """With what its folder holds. Comes back when it answers, also if it only says that it is loading."""
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         log = self.folder / "log"
-        command: list[str | Path] = [self._executable, *where, *NOTHING_ON_DISK, "--unixsocket", self.socket]
-        self._process = self._ending.enter_context(
-            running([*command, *self._arguments, *arguments], log=log, cwd=self.folder)
-        )
+        disk = () if "--sentinel" in self._arguments else NOTHING_ON_DISK
+        command = [*self._command, *where, *disk, "--unixsocket", self.socket, *self._arguments, *arguments]
+        self._process = self._ending.enter_context(running(command, log=log, cwd=self.folder))
         wait_until(lambda: answers(self.port), self.process, log, "Redis")
 
     def kill(self) -> None:
@@ -80,17 +83,24 @@ def redis_program(name: str) -> Path:
 
 
 @contextmanager
-def redis_server(*arguments: str) -> Iterator[RedisServer]:
-    """Runs a new, empty Redis that keeps nothing on disk by itself. Raises StartupError."""
+def redis_server(*arguments: str, own_file: bool = False) -> Iterator[RedisServer]:
+    """Runs a new, empty Redis that keeps no data on disk by itself. Raises StartupError."""
     executable = redis_program("redis-server")
     name = tempfile.mkdtemp(prefix="medusa-auth-redis-")
-    server = RedisServer(executable, Path(name), arguments)
+    server = RedisServer(executable, Path(name), arguments, own_file=own_file)
     try:
         server.start()
         yield server
     finally:
         server.close()
         shutil.rmtree(name, ignore_errors=True)
+
+
+def _port() -> int:
+    # A Cluster's servers speak to each other on a port of their own, 10,000 higher.
+    while (port := free_port()) + 10_000 > 65_535:
+        pass
+    return port
 
 
 def answers(port: int) -> bool:

@@ -14,7 +14,7 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.store.redis.failures import Failures
-from medusa_auth.store.redis.servers import Servers, servers_of
+from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
 
 __all__ = ["RedisClient"]
 
@@ -39,7 +39,7 @@ class RedisClient:
     def __init__(self, url: str) -> None:
         try:
             self.servers: Servers = servers_of(url)
-        except (ValueError, TypeError) as error:
+        except UrlError as error:
             raise SettingsError(f"REDIS_URL: {error}.") from None
         self._client: Redis | RedisCluster | None = None
         self._lock = threading.Lock()

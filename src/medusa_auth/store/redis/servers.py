@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-__all__ = ["Servers", "servers_of"]
+__all__ = ["Servers", "UrlError", "servers_of"]
 
 # Together with the database's share it stays below the second within which an answer is promised.
 ANSWER_SECONDS = 0.4
@@ -37,13 +38,25 @@ class Servers(Protocol):
         """One for each server that takes writes, not connected yet. Raises RedisError."""
 
 
+class UrlError(ValueError):
+    """The sentence holds nothing of the URL that may be a password."""
+
+
 def servers_of(url: str) -> Servers:
-    """Raises ValueError, with a sentence that holds no password."""
-    match = _KINDS.fullmatch(url)
-    if match is None:
-        return _Single(url)
-    hosts, first = _split(match[1], match[3])
-    return _Sentinels(hosts, first) if match[2] == "sentinel" else _Cluster(hosts, first)
+    """Raises UrlError."""
+    try:
+        match = _KINDS.fullmatch(url)
+        if match is None:
+            return _Single(url)
+        hosts, first = _split(match[1], match[3])
+        return _Sentinels(hosts, first) if match[2] == "sentinel" else _Cluster(hosts, first)
+    except UrlError:
+        raise
+    except ValueError:
+        # What it complains of may be a part of the password that was taken for a port.
+        raise UrlError("it cannot be read; are all of :/?#@% in the password percent-encoded?") from None
+    except TypeError:
+        raise UrlError("it has an option after the ? that is not known") from None
 
 
 def _options(retry: int) -> dict[str, Any]:
@@ -51,6 +64,7 @@ def _options(retry: int) -> dict[str, Any]:
         "socket_timeout": ANSWER_SECONDS,
         "socket_connect_timeout": ANSWER_SECONDS,
         "protocol": 3,
+        "decode_responses": False,
         # A connection that the server has closed is replaced at once; who does not answer is not asked again.
         "retry": Retry(NoBackoff(), retry, supported_errors=(RedisConnectionError,)),
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
@@ -68,24 +82,37 @@ def _split(scheme: str, rest: str) -> tuple[Sequence[tuple[str, int | None]], st
     login, at, addresses = authority.rpartition("@")
     hosts = [urlsplit(f"//{each}") for each in addresses.split(",")]
     if not all(each.hostname for each in hosts):
-        raise ValueError("a host is missing")
+        raise UrlError("a host is missing")
     first = f"{scheme}://{login}{at}{addresses.partition(',')[0]}{mark}{tail}"
     return [(each.hostname or "", each.port) for each in hosts], first
 
 
 def _without_address(url: str) -> dict[str, Any]:
     """What the URL says besides; over TLS, `ssl`."""
-    options: dict[str, Any] = dict(parse_url(url))
+    options = _read(url)
     for name in ("host", "port", "connection_class"):
         options.pop(name, None)
     return options | ({"ssl": True} if url.startswith("rediss:") else {})
+
+
+def _read(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = dict(parse_url(url))
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise UrlError("what comes after the host is the number of a database")
+    for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+        if name in options and not Path(options[name]).is_file():
+            raise UrlError(f"{name} is not a file")
+    return options
 
 
 class _Single:
     many = False
 
     def __init__(self, url: str) -> None:
-        self._url_options: dict[str, Any] = dict(parse_url(url))
+        self._url_options = _read(url)
+        # Connects to nothing, but knows its options.
+        self.listeners()
 
     def client(self) -> Redis:
         return Redis(connection_pool=ConnectionPool(**{**self._url_options, **_ASKING}))
@@ -104,10 +131,11 @@ class _Sentinels:
         parts = urlsplit(url)
         self._service, _, db = parts.path.strip("/").partition("/")
         if not self._service:
-            raise ValueError("redis+sentinel:// needs the service's name after the hosts")
+            raise UrlError("redis+sentinel:// needs the service's name after the hosts")
         options = _without_address(parts._replace(path=f"/{db}").geturl())
         login = {name: options.pop(f"sentinel_{name}", options.get(name)) for name in ("username", "password")}
         self._options = options
+        _listener("", 0, options)
         shared = {name: value for name, value in options.items() if name.startswith("ssl")}
         self._sentinel = Sentinel(
             [(host, port or SENTINEL_PORT) for host, port in hosts],
@@ -130,7 +158,9 @@ class _Cluster:
     def __init__(self, hosts: Sequence[tuple[str, int | None]], url: str) -> None:
         self._hosts = [(host, port or REDIS_PORT) for host, port in hosts]
         self._options = _without_address(url)
-        self._options.pop("db", None)
+        if self._options.pop("db", 0):
+            raise UrlError("a Cluster has no databases with numbers")
+        _listener("", 0, self._options)
 
     def client(self) -> RedisCluster:
         nodes = [ClusterNode(host, port) for host, port in self._hosts]
