@@ -1,4 +1,7 @@
-"""`make bench`: measures, prints what it found, and writes docs/performance.md. Read the ratios, not the numbers."""
+"""`make bench`: measures, prints what it found, and writes docs/performance.md and docs/scale.md from it.
+
+Read the ratios, not the numbers.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,14 @@ from bench.growth import growth
 from bench.load import Load
 from bench.medusas import beside_medusa
 from bench.memory import memory
-from bench.page import PAGE, page
+from bench.page import page
 from bench.results import Results, Table
 from bench.revocation import revocation
+from bench.scale import scale
 from bench.setups import Setups, setups
 from bench.storm import storm
 
+DOCS = Path(__file__).parents[1] / "docs"
 USUAL, QUICK = Load(seconds=2, rounds=5), Load(seconds=1, rounds=2)
 
 
@@ -43,8 +48,9 @@ def _parts(quick: bool) -> dict[str, Callable[[Setups], Table]]:  # noqa: FBT001
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds; the page is not written")
-    parser.add_argument("--only", action="append", choices=list(_parts(quick=True)), help="the page is not written")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, fewer sessions")
+    parser.add_argument("--only", action="append", choices=list(_parts(quick=True)), help="no page is written then")
+    parser.add_argument("--pages", type=Path, help="a folder for the pages; docs, unless the run is a quick one")
     arguments = parser.parse_args()
     parts = _parts(arguments.quick)
     results, began, console = Results(), time.monotonic(), Console(width=160)
@@ -53,8 +59,11 @@ def main() -> None:
             table = parts[name](stores)
         results.append(table)
         _show(console, table)
-    if not arguments.quick and not arguments.only:
-        PAGE.write_text(page(results, (time.monotonic() - began) / 60), "utf-8")
+    pages: Path | None = arguments.pages or (None if arguments.quick else DOCS)
+    if pages is not None and not arguments.only:
+        minutes = (time.monotonic() - began) / 60
+        (pages / "performance.md").write_text(page(results, minutes, quick=arguments.quick), "utf-8")
+        (pages / "scale.md").write_text(scale(results), "utf-8")
 
 
 def _show(console: Console, table: Table) -> None:

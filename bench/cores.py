@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["LOAD_CORE", "SERVER_CORE", "move", "on_core"]
+__all__ = ["LOAD_CORE", "SERVER_CORE", "cpu_seconds", "move", "on_core", "running"]
 
 SERVER_CORE, LOAD_CORE = 0, max(0, (os.cpu_count() or 1) - 1)
 
@@ -25,10 +25,20 @@ def on_core(core: int | None) -> Iterator[None]:
 
 def move(program: str, core: int) -> None:
     """Move every descendant of this process that runs `program`, with its threads, to `core`."""
-    for pid in _descendants(os.getpid()):
-        if program in Path(f"/proc/{pid}/comm").read_text():
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), {core})
+    for pid in running(program):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+
+def running(program: str) -> list[int]:
+    """The process ids of the descendants of this process that run `program`."""
+    return [pid for pid in _descendants(os.getpid()) if program in Path(f"/proc/{pid}/comm").read_text()]
+
+
+def cpu_seconds(*pids: int) -> float:
+    """What the threads of these processes have had of a core so far."""
+    threads = (each for pid in pids for each in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 def _descendants(pid: int) -> list[int]:

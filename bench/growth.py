@@ -9,7 +9,7 @@ from functools import partial
 
 from bench.checks import UNCACHED
 from bench.load import Load
-from bench.results import Table
+from bench.results import Figure, Table
 from bench.seed import bytes_per_session, fill
 from bench.servers import LOGIN, login, many, serving
 from bench.setups import Setups
@@ -38,9 +38,14 @@ def growth(setups: Setups, load: Load, most: int) -> Table:
                 cached = stack.enter_context(serving(store)).url
                 uncached = stack.enter_context(serving(store, environ=UNCACHED)).url
                 subjects[f"{label} cached"] = partial(load.checks, cached, login(cached)["cookie"])
-                subjects[f"{label} uncached"] = partial(load.checks_of, uncached, many("cookie", FEW))
+                subjects[f"{label} uncached"] = partial(load.checks_of, uncached, many("cookie", FEW, count))
                 subjects[f"{label} login"] = partial(load.logins, cached, LOGIN)
             rates = load.in_turns(subjects)
-        costs = [f"{rates.ratio(f'few {kind}', f'many {kind}'):.2f}" for kind in ("cached", "uncached", "login")]
-        table.add(setup, *costs, f"{size:.0f}", f"{filled:.0f} s")
+        costs = {
+            what: rates.ratio(f"few {kind}", f"many {kind}")
+            for kind, what in (("cached", "check, from the cache"), ("uncached", "check, past it"), ("login", "login"))
+        }
+        table.add(setup, *(f"{cost:.2f}" for cost in costs.values()), f"{size:.0f}", f"{filled:.0f} s")
+        table.figures.update({(Figure.GROWTH, f"{setup}, {what}"): cost for what, cost in costs.items()})
+        table.figures[Figure.SESSION_BYTES, setup] = size
     return table

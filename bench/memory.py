@@ -6,7 +6,7 @@ import http.client
 from contextlib import closing
 
 from bench.checks import UNCACHED
-from bench.results import Table
+from bench.results import Figure, Table
 from bench.seed import fill
 from bench.servers import Server, many, serving
 from bench.setups import Setups
@@ -33,6 +33,8 @@ def memory(setups: Setups, count: int) -> Table:
             remembered = server.resident_megabytes()
         each = (remembered - forgotten) * 1024 * 1024 / count
         table.add(setup, f"{start:.0f}", f"{forgotten:.0f}", f"{remembered:.0f}", f"{each:,.0f}")
+        table.figures[Figure.RESIDENT, setup] = start
+        table.figures[Figure.IDENTITY_BYTES, setup] = each
     return table
 
 

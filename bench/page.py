@@ -9,23 +9,24 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.aims import aims
 from bench.results import Results
 
-__all__ = ["PAGE", "page"]
+__all__ = ["page"]
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 LIBRARIES = ("uvicorn", "starlette", "uvloop", "msgspec", "sqlalchemy", "psycopg", "redis", "argon2-cffi")
 
 
-def page(results: Results, minutes: float) -> str:
+def page(results: Results, minutes: float, *, quick: bool) -> str:
     """The whole page: `make bench` writes it anew."""
     machine = (
         f"{os.cpu_count()} cores ({_processor()}), {_memory():.0f} GiB, {platform.system()}; "
         f"Python {platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}"
     )
+    rough = "**It was a short run (`--quick`): its figures are rough.** " if quick else ""
     head = f"""# Performance
 
-Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}, in one run of {minutes:.0f} minutes. What is compared
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}, in one run of {minutes:.0f} minutes. {rough}What is compared
 ran on the same machine, in turns, and each figure is the median of short rounds. Machines are noisy, and yours is
 another one: **read the ratios, not the numbers.** *Rounds* are the least and the greatest ratio of a round.
 
@@ -33,7 +34,7 @@ The machine: {machine}. PostgreSQL and Redis are Debian's, on the same machine, 
 (`fsync=off`); SQLite waits for its disk.
 
 """
-    return head + "\n".join(table.markdown() for table in results)
+    return head + "\n".join(table.markdown() for table in [aims(results), *results])
 
 
 def _processor() -> str:

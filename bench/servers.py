@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from tests.services.process import free_port
+from tests.services.process import StartupError, free_port
 
-from bench.cores import SERVER_CORE, on_core
+from bench.cores import SERVER_CORE, cpu_seconds, on_core
 from bench.seed import session_id, user_id
 from bench.setups import Store
 from medusa_auth.core.jwts import Jwts
@@ -41,6 +41,10 @@ class Server:
     url: str
     pid: int
     start: float
+
+    def cpu_seconds(self) -> float:
+        """What a server of one worker has had of a core so far."""
+        return cpu_seconds(self.pid)
 
     def resident_megabytes(self) -> float:
         return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[0]) / 1024
@@ -71,23 +75,26 @@ def bare(name: str) -> Iterator[Server]:
 def _started(command: list[str], environ: Mapping[str, str], path: str, core: int | None) -> Iterator[Server]:
     port = free_port()
     url, began = f"http://127.0.0.1:{port}", time.perf_counter()
-    with on_core(core):
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
-            env={**os.environ, **environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    with process:
-        try:
-            while not _answers(url + path):
-                if time.perf_counter() > began + PATIENCE or process.poll() is not None:
-                    raise RuntimeError(f"{command[0]} did not start")
-                time.sleep(0.005)
-            yield Server(url, process.pid, time.perf_counter() - began)
-        finally:
-            process.terminate()
-            process.wait(40)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        # What is logged is written, as it is where somebody runs it.
+        with on_core(core), log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command, "--port", str(port)],
+                env={**os.environ, **environ},
+                stdout=output,
+                stderr=output,
+            )
+        with process:
+            try:
+                while not _answers(url + path):
+                    if time.perf_counter() > began + PATIENCE or process.poll() is not None:
+                        raise StartupError(f"{command[0]} did not start", log)
+                    time.sleep(0.005)
+                yield Server(url, process.pid, time.perf_counter() - began)
+            finally:
+                process.terminate()
+                process.wait(40)
 
 
 def _answers(url: str) -> bool:
@@ -106,16 +113,20 @@ def login(url: str, body: Mapping[str, str] = LOGIN, headers: Mapping[str, str] 
     return {"cookie": f"Cookie: {cookie}", "access token": f"Authorization: Bearer {token}"}
 
 
-def many(kind: str, count: int) -> Sequence[str]:
-    """The headers of the sessions that `seed.fill` makes, or of access tokens of its users."""
+def many(kind: str, count: int, of: int | None = None) -> Sequence[str]:
+    """The headers of `count` of the `of` sessions that `seed.fill` made, or of access tokens of its users.
+
+    They are spread evenly, so that they are not neighbours in the store. Default: all of them.
+    """
+    numbers = [place * (of or count) // count for place in range(count)]
     if kind == "cookie":
         cookie = SessionCookie([SECRETS["COOKIE_SECRET"]], "lax")
-        return [f"Cookie: {cookie.pair(session_id(number))}" for number in range(count)]
+        return [f"Cookie: {cookie.pair(session_id(number))}" for number in numbers]
     jwts, now = Jwts([SECRETS["JWT_SECRET"].encode()]), int(time.time())
     times = {"domain": "admin", "iat": now, "exp": now + 3600}
     return [
         f"Authorization: Bearer {jwts.sign({'user_id': user_id(number), **times, 'jti': str(number)})}"
-        for number in range(count)
+        for number in numbers
     ]
 
 

@@ -223,6 +223,12 @@ def test_a_token_without_an_id_has_the_same_one_each_time_and_another_token_anot
     assert TOKENS.verify(one, NOW).id != TOKENS.verify(other, NOW).id
 
 
+@pytest.mark.parametrize("odd", [{"user_id": "usr_1\0"}, {"user_id": "\ud800"}, {"jti": "\0"}, {"jti": "\udfff"}])
+def test_an_id_that_no_database_can_hold_is_nobodys(odd: dict[str, str]):
+    with pytest.raises(AuthenticationError):
+        TOKENS.verify(signed(GOOD | odd), NOW)
+
+
 @pytest.mark.parametrize("jti", ["", None, 7, ["id"]])
 def test_an_id_that_is_no_text_counts_as_none(jti: Any):
     assert len(TOKENS.verify(signed(GOOD | {"jti": jti}), NOW).id) == 64

@@ -32,10 +32,10 @@ class CountingRecords:
         self.reads = 0
         self.on_read: Callable[[], None] = lambda: None
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         return await self._records.read(work)
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         self.reads += 1
         result = await self._records.look(work)
         self.on_read()

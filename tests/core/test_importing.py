@@ -47,7 +47,7 @@ def test_a_row_is_kept_with_its_address_in_lower_case():
 @pytest.mark.parametrize("name", ["created_at", "updated_at", "deleted_at"])
 def test_a_time_that_nobody_has_is_not_kept(name: str, moment: datetime):
     with pytest.raises(UnfitError, match="out of bounds"):
-        user_row(replace(ROW, **{name: moment}))
+        user_row(replace(ROW, **{name: moment}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("metadata", ["[]", "1", '"a"', "NaN", '{"a": 1e400}', '{"a":' * 5000 + "1" + "}" * 5000])

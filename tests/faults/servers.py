@@ -100,9 +100,9 @@ def ask(
 
 
 @contextmanager
-def serving(folder: Path, database: str, *arguments: str) -> Iterator[Server]:
-    """`medusa-auth serve` on a data folder of its own and a shared database."""
-    with serving_with(folder, SECRETS | {"DATABASE_URL": database}, *arguments) as server:
+def serving(folder: Path, database: str, *arguments: str, redis: str = "") -> Iterator[Server]:
+    """`medusa-auth serve` on a data folder of its own, a shared database, and perhaps a Redis."""
+    with serving_with(folder, SECRETS | {"DATABASE_URL": database, "REDIS_URL": redis}, *arguments) as server:
         yield server
 
 
@@ -179,9 +179,9 @@ class Store:
 
 
 @contextmanager
-def store_of(folder: Path, database: str, password_hash: str) -> Iterator[Store]:
+def store_of(folder: Path, database: str, password_hash: str, redis: str = "") -> Iterator[Store]:
     """The store of `database`, with the administrator of these tests."""
-    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database}, data_dir=folder))
+    parts = Parts.of(from_env(SECRETS | {"DATABASE_URL": database, "REDIS_URL": redis}, data_dir=folder))
     try:
         yield Store(parts, admin(parts, password_hash))
     finally:

@@ -48,6 +48,8 @@ def real_medusa(
     cookie_secret: str = "test-cookie-secret",
     admin_cors: str = "http://localhost:7001",
     node_env: str = "development",
+    redis_prefix: str = "",
+    redis_database: int = 0,
 ) -> Iterator[RealMedusa]:
     """Runs Medusa on a free port of 127.0.0.1, with an empty database and a user of this email and password.
 
@@ -64,7 +66,8 @@ def real_medusa(
         _lay_out(folder)
         settings = {
             "DATABASE_URL": postgres.create_database("medusa"),
-            "REDIS_URL": redis.url,
+            "REDIS_URL": f"{redis.url}/{redis_database}",
+            "REDIS_PREFIX": redis_prefix,
             "JWT_SECRET": jwt_secret,
             "COOKIE_SECRET": cookie_secret,
             "ADMIN_CORS": admin_cors,
@@ -82,7 +85,7 @@ def real_medusa(
                 email=email,
                 password=password,
                 database_url=settings["DATABASE_URL"],
-                redis_url=redis.url,
+                redis_url=settings["REDIS_URL"],
                 jwt_secret=jwt_secret,
                 cookie_secret=cookie_secret,
                 stop=lambda: stop(process),

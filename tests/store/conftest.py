@@ -3,16 +3,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records
 from medusa_auth.store.memory.changes import MemoryChanges
 from medusa_auth.store.memory.records import MemoryRecords
-from medusa_auth.store.opening import Stores
+from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.sql.migrate import migrate
 from medusa_auth.store.sql.records import SqlRecords
+from medusa_auth.store.sql.shared import announce_changes
 
 
 @pytest.fixture
@@ -29,13 +32,15 @@ def url(tmp_path: Path) -> str:
 
 
 # What every store keeps to is asked of each of these.
-STORES = ("memory", "sqlite", "postgresql", "postgresql and redis")
+STORES = ("memory", "sqlite", "postgresql", "postgresql and redis", "shared")
+LIFE = timedelta(hours=10)
 
 
 @dataclass
 class Store:
     records: Records
     listen: Callable[[], Changes]
+    is_shared: bool = False
 
 
 @pytest.fixture(params=STORES)
@@ -52,21 +57,25 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         migrate(url)
     else:
         url = request.getfixturevalue("new_postgresql")()
-    if request.param == "postgresql and redis":
+    sharing = None
+    if request.param in ("postgresql and redis", "shared"):
         redis = request.getfixturevalue("new_redis")()
-    stores = Stores(url, *redis)
+    if request.param == "shared":
+        announce_changes(url)
+        sharing = Sharing(ExpressSessions(LIFE, secure=False, same_site="lax"), LIFE)
+    stores = Stores(url, *redis, sharing)
     with ExitStack() as stack:
         stack.callback(stores.close)
 
         def listen() -> Changes:
             # As another process would.
-            other = Stores(url, *redis)
+            other = Stores(url, *redis, sharing)
             stack.callback(other.close)
             changes = other.listen()
             stack.callback(changes.close)
             return changes
 
-        yield Store(stores.records, listen)
+        yield Store(stores.records, listen, is_shared=sharing is not None)
 
 
 @pytest.fixture

@@ -87,13 +87,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _first_admin(parts: Parts) -> _FirstAdmin | None:
     """Make an administrator where there is none; the password is known to nobody else, and not kept."""
-    if await parts.records.read(lambda tx: tx.users.list()):
+    if await parts.records.read(lambda tx: tx.users.exist()):
         return None
     admin = _FirstAdmin(FIRST_ADMIN_EMAIL, secrets.token_urlsafe(PASSWORD_BYTES))
     password_hash = await parts.passwords.hash(admin.password)
 
     def make(tx: Transaction) -> bool:
-        if tx.users.list():
+        if tx.users.exist():
             return False
         parts.users.create(tx, email=admin.email, password_hash=password_hash, now=parts.clock(), role=Role.ADMIN)
         return True
@@ -127,7 +127,7 @@ def _welcome(start: _Start) -> None:
     ]
     if start.settings.shared:
         lines += [
-            "[bold]Shared[/] with a Medusa v1, which is less strict: what it does counts here, too (docs/shared.md)",
+            "[bold]Shared[/] with a Medusa v1, and less strict for it (docs/shared.md)",
             "",
         ]
     if start.settings.api_page:

@@ -89,7 +89,11 @@ class AccessTokens:
             or (not_before is not None and not_before > now + CLOCK_LEEWAY)
         ):
             raise AuthenticationError
-        return AccessToken(_token_id(token, claims), user_id, issued_at, expires_at)
+        token_id = _token_id(token, claims)
+        if not (user_id.isprintable() and token_id.isprintable()):
+            # With NUL or half a character in it a database would not even compare.
+            raise AuthenticationError
+        return AccessToken(token_id, user_id, issued_at, expires_at)
 
     def find_user(self, tx: Transaction, token: AccessToken) -> User:
         """Whose it is. Raises AuthenticationError if they are no more, or if a logout or the like has ended it."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import ApiTokens
@@ -27,8 +28,7 @@ Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """What a request carries, as it was presented: a session cookie's value, an access token, or an API token."""
 
     method: Method
@@ -169,7 +169,9 @@ class Identities:
         if session_id is None:
             raise AuthenticationError
 
-        session, user = await self._records.look(lambda tx: self._sessions.find_with_user(tx, session_id))
+        session, user = await self._records.look(
+            lambda tx: self._sessions.find_with_user(tx, session_id), of_session=True
+        )
         if self._sessions.rules.is_over(session, now):
             # Whoever shares it would keep it.
             await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))

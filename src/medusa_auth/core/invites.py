@@ -78,7 +78,8 @@ class Invites:
         invite = tx.invites.get_by_token_hash(known_by)
         if invite is None or now >= invite.expires_at:
             raise InvalidRequestError("Invalid invite")
-        if tx.users.get_with_password(invite.user_email) is not None:
+        # A program beside this one keeps the address as it was typed.
+        if tx.users.get_with_password(normalized_email(invite.user_email)) is not None:
             raise InvalidRequestError("User already joined")
         return invite
 

@@ -70,11 +70,15 @@ class Login:
             others = None if replaces is None else self._sessions.end(tx, replaces, now)
             return SignedIn(user, *self._sessions.start(tx, user, context, now, others))
 
-        return await self._proven(email, password, start)
+        return await self._proven(email, password, start, for_session=True)
 
     async def issue_token(self, email: str, password: str, now: datetime) -> str:
         """An access token. Raises as `sign_in`."""
-        return await self._proven(email, password, lambda tx, user: self._access_tokens.issue(tx, user, now))
+
+        def issue(tx: Transaction, user: User) -> str:
+            return self._access_tokens.issue(tx, user, now)
+
+        return await self._proven(email, password, issue, for_session=False)
 
     async def sign_out(self, session_id: str | None, access_token: str | None, now: datetime) -> Left | None:
         """End the session and the access token that a request carries, everywhere and at once.
@@ -92,17 +96,25 @@ class Login:
 
         return await self._records.write(end)
 
-    async def _proven(self, email: str, password: str, then: Callable[[Transaction, User], T]) -> T:
+    async def _proven(
+        self, email: str, password: str, then: Callable[[Transaction, User], T], *, for_session: bool
+    ) -> T:
         """The result of `then` for the user whose address and password these are, still so within its transaction."""
         for _ in range(PROOFS):
-            proof = await self._prove(normalized_email(email), password)
+            proof = await self._prove(normalized_email(email), password, for_session=for_session)
             done = await self._records.write(partial(self._if_still_good, proof, then))
             if done is not None:
                 return done
         raise AuthenticationError
 
-    async def _prove(self, email: str, password: str) -> _Proof:
-        found = await self._records.read(lambda tx: tx.users.get_with_password(email))
+    async def _prove(self, email: str, password: str, *, for_session: bool) -> _Proof:
+        def find(tx: Transaction) -> tuple[User, str | None] | None:
+            if for_session:
+                # Hashing costs too much to find out only then that the session cannot be kept.
+                tx.sessions.check_writable()
+            return tx.users.get_with_password(email)
+
+        found = await self._records.read(find, of_session=for_session)
         password_hash = found[1] if found else None
         check = await self._passwords.check(password, password_hash)
         if not check.ok:

@@ -110,10 +110,11 @@ class Users:
 
     def set_password(self, tx: Transaction, user: User, password_hash: str, now: datetime) -> None:
         """A new password ends the user's resets, sessions and access tokens, at once everywhere; API tokens stay."""
+        # First, for the store may do it by itself when it sees another password, and then it is done.
+        self._access_tokens.revoke_of_user(tx, user.id, now)
         tx.users.set_password_hash(user.id, password_hash, now)
         tx.password_resets.delete_of_user(user.id)
         tx.sessions.delete_of_user(user.id)
-        self._access_tokens.revoke_of_user(tx, user.id, now)
 
     def delete(self, tx: Transaction, user: User, now: datetime) -> None:
         """The row stays, as Medusa's, marked; sessions, access tokens and API tokens end everywhere and at once."""

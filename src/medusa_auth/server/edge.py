@@ -72,7 +72,8 @@ class Edge:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_whole, path)
+            app = _preflight if scope["method"] == "OPTIONS" and ADMIN.match(path) else self._app
+            await app(scope, receive, send_whole)
         except AnswerError as error:
             await error_response(error)(scope, receive, send_whole)
         except Exception:
@@ -83,22 +84,16 @@ class Edge:
         finally:
             self._log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        if scope["method"] == "OPTIONS" and ADMIN.match(path):
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-        else:
-            await self._app(scope, receive, send)
-
     def _headers(self, scope: Scope, path: str, request_id: str) -> RawHeaders:
-        origin = self._proxies.origin(scope)
+        received = Headers(scope=scope)
+        origin = self._proxies.origin(scope, received)
         remember_origin(scope, origin)
         headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
         if origin.scheme == "https" and self._hsts[1] != b"off":
             headers.append(self._hsts)
         if ADMIN.match(path):
             cors = self._origins.preflight_headers if scope["method"] == "OPTIONS" else self._origins.cors_headers
-            headers += cors(Headers(scope=scope))
+            headers += cors(received)
         return headers
 
     def _log_request(self, scope: Scope, path: str, request_id: str, status: int, seconds: float) -> None:
@@ -117,9 +112,14 @@ class Edge:
         )
 
 
+async def _preflight(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def _merged(own: RawHeaders, common: RawHeaders) -> RawHeaders:
     """An answer may have a policy of its own."""
     merged = [*own, *common]
-    if all(name != CONTENT_SECURITY_POLICY[0] for name, _ in own):
+    if CONTENT_SECURITY_POLICY[0] not in dict(own):
         merged.append(CONTENT_SECURITY_POLICY)
     return merged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,6 +16,10 @@ COOKIE = "cookie"
 MILLISECOND = timedelta(milliseconds=1)
 # 100 years of milliseconds: more is not meant.
 MAX_LIFE = 100 * 365 * 86_400_000
+# Those in which one may have been used: with others no time could be reckoned.
+YEARS = range(1970, 9000)
+# Medusa's ids have 30 characters.
+MAX_ID = 255
 
 
 class ExpressSessions:
@@ -46,18 +50,25 @@ class ExpressSessions:
         try:
             values = msgspec.json.decode(text, type=dict[str, Any])
             cookie = msgspec.convert(values.pop(COOKIE, None), _Cookie)
-        except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+            # Written anew with every request: when it was, is what it says of its end, less its life.
+            seen_at = cookie.expires.astimezone(UTC) - self._life_of(cookie)
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
+            return None
+        if seen_at.year not in YEARS:
             return None
         user_id = values.pop(USER, None)
-        life = timedelta(milliseconds=cookie.originalMaxAge) if 0 <= cookie.originalMaxAge < MAX_LIFE else self._life
-        return ForeignSession(
-            user_id=user_id if isinstance(user_id, str) and user_id else None,
-            # Written anew with every request: when it was, is what it says of its end, less its life.
-            seen_at=cookie.expires - life,
-            others=values,
-        )
+        return ForeignSession(user_id if _is_id(user_id) else None, seen_at, values)
+
+    def _life_of(self, cookie: _Cookie) -> timedelta:
+        has_one = 0 <= cookie.originalMaxAge < MAX_LIFE
+        return timedelta(milliseconds=cookie.originalMaxAge) if has_one else self._life
+
+
+def _is_id(value: object) -> bool:
+    """Whether somebody may have it: PostgreSQL has no text with NUL."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID and "\0" not in value
 
 
 class _Cookie(msgspec.Struct):
     originalMaxAge: float  # noqa: N815 - express-session's name
-    expires: datetime
+    expires: Annotated[datetime, msgspec.Meta(tz=True)]

@@ -45,9 +45,8 @@ class Proxies:
         self._trusted = tuple(trusted)
         self._is_trusted = lru_cache(maxsize=1024)(self._in_trusted)
 
-    def origin(self, scope: Scope) -> Origin:
-        """Where the request of `scope` comes from."""
-        headers = Headers(scope=scope)
+    def origin(self, scope: Scope, headers: Headers) -> Origin:
+        """Where the request of `scope` comes from; `headers` are its own."""
         peer = scope["client"][0] if scope.get("client") else None
         if not self._trusted or not self._is_trusted(peer):
             return Origin(headers, trusted=False, client=peer, scheme=scope["scheme"])

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from medusa_auth.errors import AnswerError, InvalidRequestError
 
@@ -51,7 +51,6 @@ class ExpressRoute(Route):
     def __init__(self, method: str, path: str, endpoint: Endpoint, documented: Documented | None = None) -> None:
         super().__init__(_PARAMETER.sub(r"{\1}", path), endpoint, methods=[method])
         self.method = method
-        self.app = _asgi(endpoint)
         self.documented = documented
         self.parameters = _PARAMETER.findall(path)
         parts = [_PARAMETER.sub(r"(?P<\1>[^/]+)", re.escape(part)) for part in path.strip("/").split("/")]
@@ -75,15 +74,10 @@ class ExpressRoute(Route):
             return Match.NONE, {}
         return Match.FULL, {"endpoint": self.endpoint, "path_params": match.groupdict()}
 
-
-def _asgi(endpoint: Endpoint) -> ASGIApp:
-    """Without Starlette's own handling of errors on each route: there is one place for that, the edge."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await endpoint(Request(scope, receive, send))
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Without Starlette's own handling of errors on each route: there is one place for that, the edge."""
+        response = await self.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
-
-    return app
 
 
 def path_param(request: Request, name: str) -> str:

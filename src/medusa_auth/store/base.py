@@ -74,6 +74,9 @@ class Users(Protocol):
 
     def set_readable_token(self, user_id: str, token: str | None) -> None: ...
 
+    def exist(self) -> bool:
+        """Whether there is one."""
+
     def list(self) -> Sequence[User]:
         """All, oldest first."""
 
@@ -131,6 +134,9 @@ class Sessions(Protocol):
 
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """A session that is nobody's of ours."""
+
+    def check_writable(self) -> None:
+        """Raises UnavailableError if none could be added now: to be known before a password is hashed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +278,13 @@ class Pingable(Protocol):
 class Records(Pingable, Protocol):
     """A transaction is a function of it: it runs in a thread of the store's, as a whole."""
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers."""
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers.
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
+        `of_session`: it asks for sessions. Should they be elsewhere, and slow, others need not wait for it.
+        """
+
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         """As `read`, for less, of work that asks one thing: of several, each would be answered as of its own moment."""
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

@@ -50,7 +50,7 @@ class Stores:
 
     def listen(self) -> Changes:
         """Hears of every change from now on. Raises UnavailableError."""
-        changes = listen(self._database_url, self.records)
+        changes = listen(self._database_url, self.records, self._redis.end_sessions if self._redis else None)
         if self._redis is None:
             return changes
         return _Both((changes, self._redis.listen()))
@@ -66,6 +66,7 @@ class _Redis:
     client: RedisClient
     sessions: Callable[[Connection], SessionsElsewhere]
     listen: Callable[[], Changes]
+    end_sessions: Callable[[str, float], None] | None = None
 
 
 def _redis(url: str, prefix: str, sharing: Sharing | None) -> _Redis:
@@ -74,7 +75,7 @@ def _redis(url: str, prefix: str, sharing: Sharing | None) -> _Redis:
         from medusa_auth.store.redis.changes import RedisChanges, Watch  # noqa: PLC0415
         from medusa_auth.store.redis.client import RedisClient  # noqa: PLC0415
         from medusa_auth.store.redis.sessions import SESSION_PREFIX, RedisSessions  # noqa: PLC0415
-        from medusa_auth.store.redis.shared_sessions import SharedSessions, SharedWatch  # noqa: PLC0415
+        from medusa_auth.store.redis.shared_sessions import SessionSearch, SharedSessions, SharedWatch  # noqa: PLC0415
     except ModuleNotFoundError:
         raise SettingsError("Redis needs its driver: pip install 'medusa-auth[redis]'.") from None
     client = RedisClient(url)
@@ -88,6 +89,7 @@ def _redis(url: str, prefix: str, sharing: Sharing | None) -> _Redis:
         client,
         lambda connection: SharedSessions(client, SqlEndedSessions(connection), sharing.sessions, sharing.life, prefix),
         lambda: RedisChanges(client, SharedWatch(client, sharing.life, prefix)),
+        lambda user_id, since: SessionSearch(client, sharing.sessions, sharing.life, prefix, user_id).go_on(since),
     )
 
 

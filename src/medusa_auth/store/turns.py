@@ -6,8 +6,9 @@ Whoever gets no answer within `ANSWER_WITHIN` is told so by `UnavailableError`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from medusa_auth.errors import UnavailableError
@@ -23,47 +24,64 @@ RETRY_AFTER_SECONDS = 1
 
 
 class Turns:
-    """Threads for `readers` and `writers`."""
+    """Threads for `readers` and `writers`.
 
-    def __init__(self, readers: int, writers: int) -> None:
+    `sessions_elsewhere`: who waits for those leaves a reader's turn to others.
+    """
+
+    def __init__(self, readers: int, writers: int, *, sessions_elsewhere: bool = False) -> None:
         self._threads = ThreadPoolExecutor(readers + writers, thread_name_prefix="records")
         self.readers = asyncio.Semaphore(readers)
+        self._session_readers = asyncio.Semaphore(readers - sessions_elsewhere)
         self.writers = asyncio.Semaphore(writers)
 
-    async def read(self, work: Callable[[], T]) -> T:
-        return await self._in_turn(self.readers, work)
+    async def read(self, work: Callable[[], T], *, of_session: bool = False) -> T:
+        turns = (self._session_readers, self.readers) if of_session else (self.readers,)
+        return await self._in_turn(turns, work)
 
     async def write(self, work: Callable[[], T]) -> T:
-        return await self._in_turn(self.writers, work)
+        return await self._in_turn((self.writers,), work)
 
     def close(self) -> None:
         """Work that was begun is done first; what comes later is told that the store is unavailable."""
         self._threads.shutdown(wait=True)
 
-    async def _in_turn(self, turn: asyncio.Semaphore, work: Callable[[], T]) -> T:
+    async def _in_turn(self, turns: Sequence[asyncio.Semaphore], work: Callable[[], T]) -> T:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                async with asyncio.timeout(TURN_WITHIN):
-                    await turn.acquire()
-                return await asyncio.shield(self._begin(turn, work))
+                await _acquire(turns)
+                return await asyncio.shield(self._begin(turns, work))
         except TimeoutError:
             # It may still be done: who asks again is told the same.
             raise unavailable() from None
 
-    def _begin(self, turn: asyncio.Semaphore, work: Callable[[], T]) -> asyncio.Future[T]:
+    def _begin(self, turns: Sequence[asyncio.Semaphore], work: Callable[[], T]) -> asyncio.Future[T]:
         try:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         except RuntimeError:
             # Closed, or there are no more threads to be had.
-            turn.release()
+            _release(turns)
             raise unavailable() from None
-        # The turn ends with the work, also if whoever waited for it has gone away.
-        future.add_done_callback(lambda done: _end(turn, done))
+        # The turns end with the work, also if whoever waited for it has gone away.
+        future.add_done_callback(lambda done: _end(turns, done))
         return future
 
 
-def _end(turn: asyncio.Semaphore, done: asyncio.Future[T]) -> None:
-    turn.release()
+async def _acquire(turns: Sequence[asyncio.Semaphore]) -> None:
+    """All of them, or none. Raises TimeoutError."""
+    async with AsyncExitStack() as waiting, asyncio.timeout(TURN_WITHIN):
+        for turn in turns:
+            await waiting.enter_async_context(turn)
+        waiting.pop_all()
+
+
+def _release(turns: Sequence[asyncio.Semaphore]) -> None:
+    for turn in turns:
+        turn.release()
+
+
+def _end(turns: Sequence[asyncio.Semaphore], done: asyncio.Future[T]) -> None:
+    _release(turns)
     if not done.cancelled():
         # Looked at here, for whoever waited may have gone away.
         done.exception()

@@ -20,8 +20,9 @@ LONGEST = 512
 class Entries:
     """No two of them are equal in all but their last item, which is never compared."""
 
-    def __init__(self, pieces: tuple[tuple[Entry, ...], ...] = ((),)) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: list[list[Entry]] | None = None) -> None:
+        # None is empty, but for one that stands alone.
+        self._pieces = pieces or [[]]
 
     def starting(self, beginning: Entry) -> Iterator[Entry]:
         """Those that begin like that, in their order."""
@@ -37,23 +38,26 @@ class Entries:
 
     def add(self, entry: Entry) -> Entries:
         number, place = self._place(entry[:-1])
-        piece = self._pieces[number]
-        return self._with(number, (*piece[:place], entry, *piece[place:]))
+        piece = self._pieces[number].copy()
+        piece.insert(place, entry)
+        return self._with(number, piece)
 
     def remove(self, entry: Entry) -> Entries:
         """It has to be there."""
         number, place = self._place(entry[:-1])
         if place == len(self._pieces[number]):
             number, place = number + 1, 0
-        piece = self._pieces[number]
-        return self._with(number, piece[:place] + piece[place + 1 :])
+        piece = self._pieces[number].copy()
+        del piece[place]
+        return self._with(number, piece)
 
     def _place(self, beginning: Entry) -> tuple[int, int]:
         """The piece, and where in it, that something that begins like that comes to stand."""
-        number = max(bisect_left(self._pieces, (beginning,)) - 1, 0)
+        number = max(bisect_left(self._pieces, [beginning]) - 1, 0)
         return number, bisect_left(self._pieces[number], beginning)
 
-    def _with(self, number: int, piece: tuple[Entry, ...]) -> Entries:
-        half = len(piece) // 2 if len(piece) > LONGEST else 0
-        pieces = filter(None, (piece[:half], piece[half:]))
-        return Entries((*self._pieces[:number], *pieces, *self._pieces[number + 1 :]) or ((),))
+    def _with(self, number: int, piece: list[Entry]) -> Entries:
+        half = len(piece) // 2 if len(piece) > LONGEST else len(piece)
+        pieces = self._pieces.copy()
+        pieces[number : number + 1] = [part for part in (piece[:half], piece[half:]) if part]
+        return Entries(pieces)

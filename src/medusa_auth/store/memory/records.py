@@ -74,10 +74,10 @@ class MemoryRecords:
         self._numbers = count(1)
         self._turns = Turns(READERS, writers=1)
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:  # noqa: ARG002 - all are here
         return await self._turns.read(lambda: work(MemoryTransaction(self.held, self._numbers)))
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:  # noqa: ARG002
         return await self.read(work)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

@@ -55,5 +55,8 @@ class MemorySessions:
     def find_others(self, session_id: str) -> Others | None:  # noqa: ARG002
         return None
 
+    def check_writable(self) -> None:
+        """One can be added at any time."""
+
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""

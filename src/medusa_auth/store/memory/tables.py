@@ -82,5 +82,9 @@ def values(row: DataclassInstance, kind: type[DataclassInstance]) -> dict[str, A
 
 
 def _in_utc(row: R) -> R:
-    moments = {name: value for name, value in values(row, type(row)).items() if isinstance(value, datetime)}
-    return replace(row, **{name: moment.astimezone(UTC) for name, moment in moments.items()})
+    moments = {
+        name: value.astimezone(UTC)
+        for name, value in values(row, type(row)).items()
+        if isinstance(value, datetime) and value.tzinfo is not UTC
+    }
+    return replace(row, **moments) if moments else row

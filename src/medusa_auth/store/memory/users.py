@@ -51,6 +51,9 @@ class MemoryUsers:
     def set_readable_token(self, user_id: str, token: str | None) -> None:
         self._change(user_id, readable_token=token)
 
+    def exist(self) -> bool:
+        return any(self._living("created_at"))
+
     def list(self) -> Sequence[User]:
         return list(map(_read, self._living("created_at")))
 

@@ -8,31 +8,29 @@ long ago, nothing that is cached may be believed.
 
 from __future__ import annotations
 
-import logging
 import select
+import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
+from contextlib import suppress
 from typing import Any
 
 from redis.connection import AbstractConnection
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError, TimeoutError  # noqa: A004 - the builtin is not meant here
 
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["RedisChanges", "Watch"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["RedisChanges", "Watch", "answer"]
 
 # As on PostgreSQL: how often the server is asked, and how old its last answer may be.
 ASK_EVERY = 0.2  # seconds
 HEARD_WITHIN = 0.6
 CONNECT_AGAIN_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
-# How often it is looked whether these are still the servers.
-LOOK_EVERY = 5.0
-
+# So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.
+MAX_NAMES = 10_000
 
 # What redis-py gives instead of an answer when a message has come.
 _MESSAGE = object()
@@ -57,6 +55,10 @@ class Watch:
         """As `changed`, of a key that was deleted, if `set_up` has asked for that."""
 
 
+class _OtherServersError(RedisError):
+    """The Cluster has grown, shrunk or found a new primary: some servers are not listened to."""
+
+
 class RedisChanges:
     """Hears of what changes from now on. `clock` is in seconds, and never stands."""
 
@@ -70,6 +72,9 @@ class RedisChanges:
         self._names: set[str] = set()
         self._missed = False
         self._heard_until = float("-inf")
+        # Written to when it is over: whoever waits for a message hears of that, too.
+        self._woken, self._waking = socket.socketpair()
+        self._was_away = False
         self._closed = threading.Event()
         self._first_answer = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redis changes", daemon=True)
@@ -87,7 +92,12 @@ class RedisChanges:
 
     def close(self) -> None:
         self._closed.set()
+        with suppress(OSError):
+            self._waking.send(b".")
         self._thread.join(2.0)
+        if not self._thread.is_alive():
+            self._woken.close()
+            self._waking.close()
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -96,51 +106,71 @@ class RedisChanges:
                 connections = self._client.servers.listeners()
                 self._listen(connections)
             except Exception as error:  # noqa: BLE001 - whatever it is: a thread that has ended never hears again
-                self._client.set_away(away=True)
-                with self._lock:
-                    self._heard_until = float("-inf")
-                _log.warning("Redis cannot be heard: %s", type(error).__name__)
+                self._lost(error)
                 self._closed.wait(CONNECT_AGAIN_AFTER)
             finally:
                 for connection in connections:
                     connection.disconnect()
 
+    def _lost(self, error: Exception) -> None:
+        with self._lock:
+            self._heard_until = float("-inf")
+        if isinstance(error, _OtherServersError):
+            return
+        # That nobody listens is no reason not to ask: then nothing is cached, and that is all.
+        away = isinstance(error, (TimeoutError, ReadOnlyError)) or not self._client.answers()
+        self._client.set_away(away=away)
+        self._was_away = True
+        self._client.failures.tell(error)
+
     def _listen(self, connections: Sequence[AbstractConnection]) -> None:
-        for connection in connections:
-            self._set_up(connection)
+        servers = {self._set_up(connection) for connection in connections}
         # What changed since the last connection is not known.
         with self._lock:
             self._missed = self._first_answer.is_set()
         arrival = select.poll()
+        arrival.register(self._woken, select.POLLIN)
         for connection in connections:
             arrival.register(_socket(connection), select.POLLIN)
-        # A Cluster may get another server at any time.
-        look_at = self._clock() + LOOK_EVERY
-        while not self._closed.is_set() and (len(connections) == 1 or self._clock() < look_at):
-            self._ask(connections)
+        while not self._closed.is_set():
+            self._ask(connections, servers)
             if not any(connection.can_read(0) for connection in connections):
                 arrival.poll(ASK_EVERY * 1000)
 
-    def _set_up(self, connection: AbstractConnection) -> None:
+    def _set_up(self, connection: AbstractConnection) -> bytes:
+        """The server's name in its Cluster, if it is in one."""
         connection.connect()
-        parser: Any = connection._parser  # noqa: SLF001 - as above
+        parser: Any = connection._parser  # noqa: SLF001 - redis-py has no other name for it
         parser.set_invalidation_push_handler(self._invalidated)
         parser.set_pubsub_push_handler(self._published)
         connection.send_command("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", self._watch.prefix)
-        _answer(connection)
+        answer(connection)
         self._watch.set_up(connection)
+        if not self._client.servers.many:
+            return b""
+        connection.send_command("CLUSTER", "MYID")
+        return bytes(answer(connection))
 
-    def _ask(self, connections: Sequence[AbstractConnection]) -> None:
+    def _ask(self, connections: Sequence[AbstractConnection], servers: Set[bytes]) -> None:
         """With the answer come the messages before it."""
+        many = self._client.servers.many
         asked_at = self._clock()
         for connection in connections:
             connection.send_command("ROLE")
+            if many:
+                connection.send_command("CLUSTER", "SLOTS")
         for connection in connections:
-            if _answer(connection)[0] != b"master":
-                raise RedisError("it takes no writes any more")
+            if answer(connection)[0] != b"master":
+                raise ReadOnlyError("it takes no writes any more")
+            # Each slot's range, and then who has it.
+            if many and {bytes(slots[2][2]) for slots in answer(connection)} != servers:
+                raise _OtherServersError
         with self._lock:
             self._heard_until = asked_at
         self._client.set_away(away=False)
+        if self._was_away:
+            self._was_away = False
+            self._client.failures.over()
         self._first_answer.set()
 
     def _invalidated(self, message: Sequence[Any]) -> object:
@@ -153,6 +183,8 @@ class RedisChanges:
         rests = {self._rest(key) for key in keys}
         with self._lock:
             self._names.update(self._watch.name(rest) for rest in rests)
+            if len(self._names) > MAX_NAMES:
+                self._names, self._missed = set(), True
         self._watch.changed(rests)
         return _MESSAGE
 
@@ -166,12 +198,11 @@ class RedisChanges:
 
 
 def _socket(connection: AbstractConnection) -> int:
-    # redis-py has no other name for it.
-    socket: Any = connection._sock  # noqa: SLF001
-    return int(socket.fileno())
+    found: Any = connection._sock  # noqa: SLF001 - as above
+    return int(found.fileno())
 
 
-def _answer(connection: AbstractConnection) -> Any:
+def answer(connection: AbstractConnection) -> Any:
     """The answer to the oldest question; messages before it are handled on the way."""
     while True:
         answer = connection.read_response(push_request=True)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from redis import Redis, RedisCluster
-from redis.exceptions import RedisError
+from redis import exceptions as redis_errors
+from redis.exceptions import RedisClusterException, RedisError
 
 from medusa_auth.errors import SettingsError, UnavailableError
+from medusa_auth.store.redis.failures import Failures
 from medusa_auth.store.redis.servers import Servers, servers_of
 
 __all__ = ["RedisClient"]
 
-_log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
+# It is not there, or does not answer; anything else is about what was asked.
+_AWAY = (redis_errors.ConnectionError, redis_errors.TimeoutError, RedisClusterException, OSError)
+
 RETRY_AFTER_SECONDS = 1
+# Who finds that it is away spares the others the wait, until whoever listens knows better.
+AWAY_SECONDS = 0.5
 
 
 class RedisClient:
@@ -38,29 +43,36 @@ class RedisClient:
             raise SettingsError(f"REDIS_URL: {error}.") from None
         self._client: Redis | RedisCluster | None = None
         self._lock = threading.Lock()
-        self._away = threading.Event()
+        self._away_until = float("-inf")
+        self.failures = Failures()
 
     def call(self, work: Callable[[Any], T]) -> T:
         """The result of `work`, which is given redis-py's client. Raises UnavailableError, at once while it is away."""
-        if self._away.is_set():
+        if time.monotonic() < self._away_until:
             raise _unavailable()
         try:
             return work(self._connected())
-        except (RedisError, OSError) as error:
-            # Of Redis's own sentence the first word: it is a code, and holds no key, no value and no password.
-            _log.warning("Redis cannot be used: %s %s", type(error).__name__, str(error).partition(" ")[0])
+        except (RedisError, RedisClusterException, OSError) as error:
+            if isinstance(error, _AWAY):
+                self._away_until = max(self._away_until, time.monotonic() + AWAY_SECONDS)
+            self.failures.tell(error)
             raise _unavailable() from None
 
     def set_away(self, *, away: bool) -> None:
         """Said by whoever listens all the time: while it is away nobody waits for it."""
-        if away:
-            self._away.set()
-        else:
-            self._away.clear()
+        self._away_until = float("inf" if away else "-inf")
+
+    def answers(self) -> bool:
+        """Whether it can be asked, also if it was away."""
+        try:
+            _ping(self._connected())
+        except (RedisError, RedisClusterException, OSError):
+            return False
+        return True
 
     async def ping(self) -> None:
         """Raises UnavailableError if it cannot be reached."""
-        await asyncio.get_running_loop().run_in_executor(None, self.call, lambda redis: redis.ping())
+        await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
 
     def close(self) -> None:
         if self._client is not None:
@@ -71,6 +83,11 @@ class RedisClient:
             if self._client is None:
                 self._client = self.servers.client()
             return self._client
+
+
+def _ping(redis: Redis | RedisCluster) -> object:
+    # Of a Cluster those that take writes: a replica that is away hinders nobody.
+    return redis.ping(target_nodes=RedisCluster.PRIMARIES) if isinstance(redis, RedisCluster) else redis.ping()
 
 
 def _unavailable() -> UnavailableError:

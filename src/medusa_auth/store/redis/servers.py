@@ -26,7 +26,9 @@ _KINDS = re.compile(r"(rediss?)\+(sentinel|cluster)://(.*)")
 
 
 class Servers(Protocol):
-    """How they are asked, and how they are listened to."""
+    """How they are asked, and how they are listened to. `many`: others may join at any time."""
+
+    many: bool
 
     def client(self) -> Redis | RedisCluster:
         """Raises RedisError: a Cluster is asked for its shape."""
@@ -80,6 +82,8 @@ def _without_address(url: str) -> dict[str, Any]:
 
 
 class _Single:
+    many = False
+
     def __init__(self, url: str) -> None:
         self._url_options: dict[str, Any] = dict(parse_url(url))
 
@@ -93,6 +97,8 @@ class _Single:
 
 class _Sentinels:
     """The Sentinels have the servers' user and password, unless the URL ends with `?sentinel_password=...`."""
+
+    many = False
 
     def __init__(self, hosts: Sequence[tuple[str, int | None]], url: str) -> None:
         parts = urlsplit(url)
@@ -119,6 +125,8 @@ class _Sentinels:
 
 
 class _Cluster:
+    many = True
+
     def __init__(self, hosts: Sequence[tuple[str, int | None]], url: str) -> None:
         self._hosts = [(host, port or REDIS_PORT) for host, port in hosts]
         self._options = _without_address(url)

@@ -20,7 +20,7 @@ from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions"]
+__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions", "decode"]
 
 SESSION_PREFIX = "medusa-auth:session:"
 OF_USER_PREFIX = "medusa-auth:sessions-of:"
@@ -111,6 +111,10 @@ class RedisSessions:
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""
 
+    def check_writable(self) -> None:
+        """Redis refuses what changes nothing as well, if it has no memory left or takes no writes."""
+        self._client.call(lambda redis: redis.set(self._key("none"), "", xx=True))
+
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError: then the transaction has to fail."""
         for work in self._waiting:
@@ -121,7 +125,7 @@ class RedisSessions:
         """As it is in Redis, or will be, whether it has ended or not."""
         if id_hash in self._written:
             return self._written[id_hash]
-        return _decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+        return decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
 
     def write(self, session: Session, redis: Any) -> None:
         """At once. Raises RedisError."""
@@ -143,8 +147,10 @@ class RedisSessions:
         self._ended.add(session.id_hash, session.expires_at)
 
         def end(redis: Any) -> None:
-            redis.delete(self._key(session.id_hash))
-            redis.zrem(self._of_user(session.user_id), session.id_hash)
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.delete(self._key(session.id_hash))
+                pipeline.zrem(self._of_user(session.user_id), session.id_hash)
+                pipeline.execute()
 
         self._waiting.append(end)
 
@@ -159,7 +165,8 @@ def _encode(session: Session) -> bytes:
     return msgspec.json.encode(session)
 
 
-def _decode(text: bytes | None) -> Session | None:
+def decode(text: bytes | None) -> Session | None:
+    """What is kept under `SESSION_PREFIX`; None if there is nothing."""
     if text is not None:
         # What somebody else wrote there is no session.
         with suppress(msgspec.DecodeError):

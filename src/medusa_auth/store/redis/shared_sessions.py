@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -19,16 +20,16 @@ from itertools import islice
 from typing import Any
 
 from redis.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from medusa_auth.errors import UnavailableError
 from medusa_auth.model import Session, User
 from medusa_auth.store.base import ForeignSession, ForeignSessions, Others
-from medusa_auth.store.redis.changes import Watch
+from medusa_auth.store.redis.changes import Watch, answer
 from medusa_auth.store.redis.client import RedisClient
-from medusa_auth.store.redis.sessions import MILLISECOND, EndedSessions, RedisSessions
+from medusa_auth.store.redis.sessions import MILLISECOND, SESSION_PREFIX, EndedSessions, RedisSessions, decode
 
-__all__ = ["SharedSessions", "SharedWatch"]
+__all__ = ["SessionSearch", "SharedSessions", "SharedWatch"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ LATER = timedelta(seconds=1)
 # How long the search for a user's sessions may hold up whoever asked for their end; it goes on without them.
 SEARCH_SECONDS = 0.3
 BATCH = 1000
+# Stands where a session of ours says which browser it was made with.
+ADOPTED = "(made by Medusa)"
 
 
 class SharedSessions:
@@ -102,13 +105,15 @@ class SharedSessions:
         return user_id
 
     def delete_of_user(self, user_id: str) -> int:
-        search = _Search(self._client, self._foreign, self._prefix, user_id)
+        search = SessionSearch(self._client, self._foreign, self._life, self._prefix, user_id)
         found = search.run(time.monotonic() + SEARCH_SECONDS)
         for session_id, session in found.items():
             self._end(session_id, _hash(session_id), session.seen_at + self._life)
         if not search.is_done:
-            until = time.time() + 2 * self._life.total_seconds()
-            self._waiting.append(lambda _: search.go_on(until))
+            _log.warning("there are very many sessions: those of a user are still being looked for, to be ended")
+            # What is good again counts from the next whole second on at the earliest.
+            since = math.floor(time.time()) + 1
+            self._waiting.append(lambda _: search.go_on(since))
         return max(len(found), self._own.delete_of_user(user_id))
 
     def delete_expired(self, now: datetime) -> None:
@@ -121,6 +126,9 @@ class SharedSessions:
 
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         self._put(session_id, self._foreign.encode(None, others, expires_at))
+
+    def check_writable(self) -> None:
+        self._own.check_writable()
 
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError: then the transaction has to fail."""
@@ -160,7 +168,7 @@ class SharedSessions:
     def _adopted(self, session_id: str, id_hash: str, found: ForeignSession, user_id: str) -> Session:
         """Our record of a session that was made by the other program."""
         created_at = found.seen_at + LATER
-        session = Session(id_hash, user_id, created_at, created_at, created_at + self._life)
+        session = Session(id_hash, user_id, created_at, created_at, created_at + self._life, user_agent=ADOPTED)
 
         def keep(redis: Any) -> None:
             self._own.write(session, redis)
@@ -194,12 +202,15 @@ class SharedSessions:
         self._waiting.append(end)
 
 
-class _Search:
+class SessionSearch:
     """For the sessions of a user that the other program made, which are in no index: all of them are looked through."""
 
-    def __init__(self, client: RedisClient, foreign: ForeignSessions, prefix: str, user_id: str) -> None:
+    def __init__(
+        self, client: RedisClient, foreign: ForeignSessions, life: timedelta, prefix: str, user_id: str
+    ) -> None:
         self._client = client
         self._foreign = foreign
+        self._life = life
         self._prefix = prefix
         self._user_id = user_id
         self._keys: Iterator[bytes] | None = None
@@ -212,20 +223,27 @@ class _Search:
             found |= self._client.call(self._next)
         return found
 
-    def go_on(self, ended_until: float) -> None:
-        """End what is still found, without whoever waited for it; a process that ends waits for this."""
-        _log.warning("there are very many sessions: those of a user are still being looked for, to be ended")
-        threading.Thread(target=self._end_rest, args=(ended_until,), name="session search").start()
+    def go_on(self, since: float) -> None:
+        """End what is still found, in a thread that the process waits for when it ends.
 
-    def _end_rest(self, ended_until: float) -> None:
+        A session that we made stays if it counts as begun at `since` or later, in seconds since 1970. When one was
+        begun that the other program made is not known: all of those end.
+        """
+        threading.Thread(target=self._end_rest, args=(since,), name="session search").start()
+
+    def _end_rest(self, since: float) -> None:
         try:
-            for session_id in self.run(float("inf")):
-                self._client.call(partial(self._end, session_id, ended_until))
+            while not self.is_done:
+                self._client.call(partial(self._end_next, since))
         except UnavailableError:
             _log.warning("some sessions of a user whose sessions were ended may be left in the other program")
 
-    def _end(self, session_id: str, until: float, redis: Any) -> None:
-        _end_again(redis, self._prefix, [session_id], until)
+    def _end_next(self, since: float, redis: Any) -> None:
+        until = time.time() + 2 * self._life.total_seconds()
+        for session_id in self._next(redis):
+            own = decode(redis.get(f"{self._prefix}{SESSION_PREFIX}{_hash(session_id)}"))
+            if own is None or own.user_agent == ADOPTED or own.created_at.timestamp() < since:
+                _end_again(redis, self._prefix, [session_id], until)
 
     def _next(self, redis: Any) -> dict[str, ForeignSession]:
         if self._keys is None:
@@ -269,25 +287,38 @@ class SharedWatch(Watch):
         try:
             _switch_on_events(connection)
         except ResponseError:
+            _log.warning("Redis does not let us see whether its keyspace events are on: they have to be (Kg)")
+        try:
+            _subscribe(connection, f"__keyspace@{connection.db}__:{_literal(self.prefix)}*")
+        except ResponseError:
             _log.warning("Redis does not let us hear what is deleted: a logout in Medusa may be undone by Medusa")
-            return
-        events = f"__keyspace@{connection.db}__:{_literal(self.prefix)}*"
-        connection.send_command("PSUBSCRIBE", events)
+        # What came back while nobody listened.
+        threading.Thread(target=self._look_through, name="ended sessions", daemon=True).start()
 
     def changed(self, rests: Collection[str]) -> None:
-        by_hash = {_hash(rest): rest for rest in rests}
-
-        def delete_ended(redis: Any) -> None:
-            scores = redis.zmscore(self._key_prefix + ENDED_KEY, list(by_hash))
-            ended = [rest for rest, score in zip(by_hash.values(), scores, strict=True) if score is not None]
-            if ended:
-                _delete(redis, self._key_prefix, ended)
-
-        self._try(delete_ended)
+        self._try(partial(self._delete_ended, rests))
 
     def deleted(self, rest: str) -> None:
         until = self._clock() + 2 * self._life.total_seconds()
         self._try(lambda redis: _end_again(redis, self._key_prefix, [rest], until))
+
+    def _delete_ended(self, rests: Collection[str], redis: Any) -> None:
+        by_hash = {_hash(rest): rest for rest in rests}
+        scores = redis.zmscore(self._key_prefix + ENDED_KEY, list(by_hash))
+        ended = [rest for rest, score in zip(by_hash.values(), scores, strict=True) if score is not None]
+        _delete(redis, self._key_prefix, ended)
+
+    def _look_through(self) -> None:
+        """Delete what has ended and is there."""
+        # A client of its own: the other one is not asked before the first answer.
+        try:
+            with self._client.servers.client() as redis:
+                keys = redis.scan_iter(match=_literal(self.prefix) + "*", count=BATCH)
+                while batch := list(islice(keys, BATCH)):
+                    self._delete_ended({key.decode("utf-8", "replace")[len(self.prefix) :] for key in batch}, redis)
+        except (RedisError, OSError):
+            # Then it cannot be heard either, and this begins anew.
+            _log.warning("sessions that have ended may have come back in Medusa")
 
     def _try(self, work: Callable[[Any], object]) -> None:
         try:
@@ -299,11 +330,22 @@ class SharedWatch(Watch):
 def _switch_on_events(connection: AbstractConnection) -> None:
     """Keyspace events (K) of generic commands (g), of which DEL is one. Raises ResponseError if this is not allowed."""
     connection.send_command("CONFIG", "GET", "notify-keyspace-events")
-    (present,) = (value.decode() for value in connection.read_response().values())
-    if "K" in present and ("g" in present or "A" in present):
-        return
-    connection.send_command("CONFIG", "SET", "notify-keyspace-events", present + "Kg")
-    connection.read_response()
+    (present,) = (value.decode() for value in answer(connection).values())
+    if "K" not in present or not ("g" in present or "A" in present):
+        connection.send_command("CONFIG", "SET", "notify-keyspace-events", present + "Kg")
+        answer(connection)
+
+
+def _subscribe(connection: AbstractConnection, pattern: str) -> None:
+    """Raises ResponseError if this is not allowed."""
+    connection.send_command("PSUBSCRIBE", pattern)
+    # It is confirmed by a message, and not by an answer, which is to come here.
+    connection.send_command("PING")
+    try:
+        answer(connection)
+    except ResponseError:
+        answer(connection)
+        raise
 
 
 def _end_again(redis: Any, prefix: str, session_ids: Collection[str], until: float) -> None:

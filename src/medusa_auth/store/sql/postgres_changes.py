@@ -19,7 +19,7 @@ import psycopg
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
 from medusa_auth.store.sql.postgres_connections import PatientConnection
-from medusa_auth.store.sql.records import CHANNEL
+from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 __all__ = ["PostgresChanges"]
 
@@ -30,15 +30,30 @@ ASK_EVERY = 0.2  # seconds
 HEARD_WITHIN = 0.6
 RECONNECT_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
+LOOK_FOR_POOLER_EVERY = 10.0
+
+
+class _PoolerError(Exception):
+    """What we talk to is not PostgreSQL itself."""
 
 
 class PostgresChanges:
-    """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands."""
+    """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands.
+
+    `end_sessions` is told of users who were deleted or got another password, whoever did it, and since when their
+    sessions are good again, in seconds since 1970.
+    """
 
     delay = HEARD_WITHIN
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        end_sessions: Callable[[str, float], None] | None = None,
+    ) -> None:
         self._url = psycopg_url(url)
+        self._end_sessions = end_sessions
         self._clock = clock
         self._lock = threading.Lock()
         self._users: set[str] = set()
@@ -72,6 +87,12 @@ class PostgresChanges:
                     self._heard_until = float("-inf")
                 _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
                 self._closed.wait(RECONNECT_AFTER)
+            except _PoolerError:
+                _log.warning(
+                    "DATABASE_URL leads to a pooler, where announcements may get lost: every check asks the database"
+                )
+                self._first_answer.set()
+                self._closed.wait(LOOK_FOR_POOLER_EVERY)
 
     def _listen(self) -> None:
         with PatientConnection.connect(
@@ -82,8 +103,11 @@ class PostgresChanges:
             tcp_user_timeout=TCP_USER_TIMEOUT,
             options="-c statement_timeout=900",
         ) as connection:
+            _check_direct(connection)
             connection.add_notify_handler(self._heard)
             connection.execute(f"LISTEN {CHANNEL}")
+            if self._end_sessions is not None:
+                connection.execute(f"LISTEN {SESSIONS_CHANNEL}")
             # What was announced since the last connection is not known.
             with self._lock:
                 self._missed = self._first_answer.is_set()
@@ -107,4 +131,19 @@ class PostgresChanges:
             self._users.update(users)
 
     def _heard(self, notify: psycopg.Notify) -> None:
-        self.hear([notify.payload])
+        if notify.channel == CHANNEL:
+            self.hear([notify.payload])
+        elif self._end_sessions is not None:
+            user_id, _, since = notify.payload.rpartition(" ")
+            self._end_sessions(user_id, float(since))
+
+
+def _check_direct(connection: PatientConnection) -> None:
+    """Raises _PoolerError if a program between gives each transaction another server process (as PgBouncer may).
+
+    LISTEN is of one process, and the questions after it would be answered by others that hear nothing. Such a program
+    has told the client of a process which is not the one that answers.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise _PoolerError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 from medusa_auth.store.turns import ANSWER_WITHIN, Turns, unavailable
 
-__all__ = ["CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 
@@ -32,9 +33,12 @@ T = TypeVar("T")
 ANNOUNCED_FOR = timedelta(hours=1)
 # PostgreSQL's channel for announcements.
 CHANNEL = "medusa_auth_changes"
+# And, where users are shared, for those whose sessions have to end: the user, and since when theirs are good again.
+SESSIONS_CHANNEL = "medusa_auth_sessions"
 # PostgreSQL, appendix A: serialization_failure, deadlock_detected, unique_violation.
 IN_THE_WAY = frozenset({"40001", "40P01", "23505"})
-TRIES = 12
+# Seconds until it is, at most.
+AGAIN_AFTER = 0.01
 
 
 class SessionsElsewhere(Sessions, Protocol):
@@ -83,13 +87,15 @@ class SqlRecords:
         self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
-        self._turns = Turns(self._database.readers, self._database.writers)
+        self._turns = Turns(self._database.readers, self._database.writers, sessions_elsewhere=sessions is not None)
+        # Whoever does a transaction again does it alone, in this process.
+        self._again = threading.Lock()
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.READ))
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.READ), of_session=of_session)
 
-    async def look(self, work: Callable[[Transaction], T]) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.LOOK))
+    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.LOOK), of_session=of_session)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         return await self._turns.write(lambda: self._repeated(work, Access.WRITE))
@@ -103,13 +109,21 @@ class SqlRecords:
 
     def _repeated(self, work: Callable[[Transaction], T], access: Access) -> T:
         until = time.monotonic() + ANSWER_WITHIN
-        for attempt in range(TRIES):
+        try:
+            return self._transaction(work, access)
+        except _InTheWayError:
+            pass
+        # Those that were in each other's way would be so again, and of many that want the same, some for ever.
+        if self._again.acquire(timeout=ANSWER_WITHIN):
             try:
-                return self._transaction(work, access)
-            except _InTheWayError:
-                if time.monotonic() > until:
-                    break
-                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
+                while time.monotonic() < until:
+                    time.sleep(random.uniform(0, AGAIN_AFTER))  # noqa: S311 - no secret
+                    try:
+                        return self._transaction(work, access)
+                    except _InTheWayError:
+                        continue
+            finally:
+                self._again.release()
         raise unavailable()
 
     def _transaction(self, work: Callable[[Transaction], T], access: Access) -> T:

@@ -69,3 +69,6 @@ class SqlSessions:
 
     def add_others(self, session_id: str, others: Others, expires_at: datetime) -> None:
         """Never asked for: there are no others."""
+
+    def check_writable(self) -> None:
+        """As much as the transaction is."""

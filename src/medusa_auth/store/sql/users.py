@@ -112,6 +112,9 @@ class SqlUsers:
     def set_readable_token(self, user_id: str, token: str | None) -> None:
         self._connection.execute(update(_user).where(_user.c.id == user_id, living).values(api_token=token))
 
+    def exist(self) -> bool:
+        return self._connection.execute(select(_user.c.id).where(living).limit(1)).first() is not None
+
     def list(self) -> Sequence[User]:
         query = select(*user_columns).where(living).order_by(_user.c.created_at, _user.c.id)
         return [read_user(row) for row in self._connection.execute(query)]

@@ -1,0 +1,102 @@
+"""docs/scale.md: what many administrators and machines need, derived from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bench.results import Figure, Results, figures_of
+from medusa_auth.core.sessions import TOUCH_EVERY
+from medusa_auth.settings import Settings
+from medusa_auth.store.sql.engines import POSTGRESQL_WRITERS, READERS
+from medusa_auth.store.sql.postgres_changes import ASK_EVERY, HEARD_WITHIN
+from medusa_auth.store.turns import ANSWER_WITHIN
+
+__all__ = ["scale"]
+
+ADMINS, MACHINES = 10_000, 1_000
+# Two for each of three regions: one may be away.
+WORKERS = 6
+FLEETS = (1, WORKERS, 12, 100, MACHINES)
+
+
+def scale(results: Results) -> str:
+    """The whole page: `make bench` writes it anew."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(n=_number, ns=_numbers)
+    return environment.get_template("scale.md").render(_facts() | _figures(results))
+
+
+def _facts() -> dict[str, Any]:
+    """What is assumed, and constants of the program."""
+    checks, touch, per_worker = (
+        ADMINS / 2 + MACHINES * 10,
+        TOUCH_EVERY.total_seconds(),
+        READERS + POSTGRESQL_WRITERS + 1,
+    )
+    return {
+        "admins": ADMINS,
+        "machines": MACHINES,
+        "workers": WORKERS,
+        "checks": checks,
+        "touch": touch,
+        "touches": ADMINS / touch,
+        "readers": READERS,
+        "writers": POSTGRESQL_WRITERS,
+        "per_worker": per_worker,
+        "ask_every": ASK_EVERY,
+        "heard_within": HEARD_WITHIN,
+        "farthest": (HEARD_WITHIN - ASK_EVERY) / 2 * 1000,
+        "answer_within": ANSWER_WITHIN,
+        "cached": Settings.identities_cached,
+        "queue": Settings.hashing_queue,
+        "remembered": 2 * Settings.identities_cached,
+        "fleet": [
+            {
+                "workers": workers,
+                "connections": workers * per_worker,
+                "questions": workers / ASK_EVERY,
+                "misses": min(checks, (ADMINS + MACHINES) * workers / touch),
+                "told": workers * ADMINS / touch,
+            }
+            for workers in FLEETS
+        ],
+    }
+
+
+def _figures(results: Results) -> dict[str, Any]:
+    """What was measured, by set-up, in the order of the set-ups."""
+    check, login = figures_of(results, Figure.CHECKS), figures_of(results, Figure.LOGINS)
+    resident, identity = figures_of(results, Figure.RESIDENT), figures_of(results, Figure.IDENTITY_BYTES)
+    remembered = 2 * Settings.identities_cached
+    return {
+        "check": check,
+        "miss": figures_of(results, Figure.MISSES),
+        "login": login,
+        "resident": resident,
+        "session_bytes": figures_of(results, Figure.SESSION_BYTES),
+        "identity_bytes": max(identity.values()),
+        "cores_checking": [(ADMINS / 2 + MACHINES * 10) / each for each in check.values()],
+        "cores_logging_in": [ADMINS / 300 / each for each in login.values()],
+        "with_identities": [resident[setup] + remembered * each / 2**20 for setup, each in identity.items()],
+        "p99": max(figures_of(results, Figure.P99).values()),
+        "revoked": figures_of(results, Figure.REVOKED),
+        "growth": max(figures_of(results, Figure.GROWTH).values()),
+    }
+
+
+def _number(value: float, digits: int = 0) -> str:
+    return f"{value:,.{digits}f}"
+
+
+def _numbers(values: Iterable[float], digits: int = 0) -> str:
+    """The cells of a row."""
+    return " | ".join(_number(each, digits) for each in values)

@@ -1,0 +1,207 @@
+"""Sessions that another program keeps in the same Redis, which writes back what has ended and tells nobody."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+import redis
+from tests.store.conftest import LIFE
+
+from medusa_auth.core.ids import secret_hash
+from medusa_auth.model import Role, Session, User
+from medusa_auth.server.express_sessions import ExpressSessions
+from medusa_auth.store.base import Changes, Records
+from medusa_auth.store.opening import Sharing, Stores
+from medusa_auth.store.redis import shared_sessions
+from medusa_auth.store.redis.changes import MAX_NAMES
+from medusa_auth.store.redis.client import RedisClient
+from medusa_auth.store.sql.shared import announce_changes
+
+pytestmark = pytest.mark.anyio
+
+SESSIONS = ExpressSessions(LIFE, secure=False, same_site="lax")
+PATIENCE = 10.0
+
+
+@dataclass
+class Shared:
+    records: Records
+    listen: Callable[[], Changes]
+    redis: redis.Redis
+    database_url: str
+    redis_url: str
+    prefix: str
+
+    def write_as_medusa(self, user_id: str | None, session_id: str = "") -> str:
+        """The id of a session that Medusa has just written."""
+        session_id = session_id or secrets.token_urlsafe(24)
+        text = SESSIONS.encode(user_id, {}, datetime.now(UTC) + LIFE)
+        self.redis.set(self.key(session_id), text, ex=36000)
+        return session_id
+
+    def key(self, session_id: str) -> str:
+        return f"{self.prefix}sess:{session_id}"
+
+    def change(self, user: User, changes: str) -> None:
+        """As Medusa: what it says to the database is all that there is."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            connection.execute(f'UPDATE "user" SET {changes} WHERE id = %s'.encode(), [user.id])
+
+    def is_there(self, *session_ids: str) -> list[bool]:
+        return [bool(self.redis.exists(self.key(each))) for each in session_ids]
+
+
+@pytest.fixture
+def shared(new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]]) -> Iterator[Shared]:
+    url, (redis_url, prefix) = new_postgresql(), new_redis()
+    announce_changes(url)
+    stores = Stores(url, redis_url, prefix, Sharing(SESSIONS, LIFE))
+    with ExitStack() as stack:
+        stack.callback(stores.close)
+
+        def listen() -> Changes:
+            changes = stores.listen()
+            stack.callback(changes.close)
+            return changes
+
+        client = stack.enter_context(redis.from_url(redis_url))
+        yield Shared(stores.records, listen, client, url, redis_url, prefix)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, "it is not so"
+        time.sleep(0.01)
+
+
+async def user(shared: Shared) -> User:
+    now = datetime.now(UTC)
+    made = User(f"usr_{secrets.token_hex(8)}", f"{secrets.token_hex(8)}@example.com", Role.ADMIN, now, now)
+    await shared.records.write(lambda tx: tx.users.add(made, "a hash"))
+    return made
+
+
+async def find(shared: Shared, session_id: str) -> Session | None:
+    return await shared.records.read(lambda tx: tx.sessions.find(session_id, secret_hash(session_id)))
+
+
+async def begin(shared: Shared, of: User, began: datetime) -> str:
+    """A session that we made."""
+    session_id = secrets.token_urlsafe(24)
+    session = Session(secret_hash(session_id), of.id, began, began, began + LIFE)
+    await shared.records.write(lambda tx: tx.sessions.add(session, session_id))
+    return session_id
+
+
+async def test_a_session_of_the_other_programs_is_one_of_its_user_and_lives_no_longer_than_ours(shared: Shared):
+    ada = await user(shared)
+    found = await find(shared, shared.write_as_medusa(ada.id))
+    assert found
+    assert found.user_id == ada.id
+    assert abs(found.expires_at - LIFE - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_an_id_that_has_ended_is_dead_whatever_is_written_under_it(shared: Shared):
+    ada = await user(shared)
+    session_id = shared.write_as_medusa(ada.id)
+    assert await find(shared, session_id)
+    await shared.records.write(lambda tx: tx.sessions.delete(secret_hash(session_id), session_id))
+    shared.write_as_medusa(ada.id, session_id)
+    assert await find(shared, session_id) is None
+
+
+async def test_what_is_written_back_after_its_end_is_deleted_by_whoever_listens(shared: Shared):
+    ada = await user(shared)
+    session_id = shared.write_as_medusa(ada.id)
+    await shared.records.write(lambda tx: tx.sessions.delete(secret_hash(session_id), session_id))
+    shared.listen()
+    for _ in range(5):
+        shared.write_as_medusa(ada.id, session_id)
+        until(lambda: shared.is_there(session_id) == [False])
+
+
+async def test_what_came_back_while_nobody_listened_is_deleted_by_who_begins_to(shared: Shared):
+    ada = await user(shared)
+    ended, living = shared.write_as_medusa(ada.id), shared.write_as_medusa(ada.id)
+    await shared.records.write(lambda tx: tx.sessions.delete(secret_hash(ended), ended))
+    shared.write_as_medusa(ada.id, ended)
+    shared.listen()
+    until(lambda: shared.is_there(ended, living) == [False, True])
+
+
+async def test_what_the_other_program_deletes_has_ended(shared: Shared):
+    ada = await user(shared)
+    shared.listen()
+    session_id = shared.write_as_medusa(ada.id)
+    assert await find(shared, session_id)
+    shared.redis.delete(shared.key(session_id))
+    until(lambda: bool(shared.redis.zcard(f"{shared.prefix}medusa-auth:ended")))
+    shared.write_as_medusa(ada.id, session_id)
+    assert await find(shared, session_id) is None
+    until(lambda: shared.is_there(session_id) == [False])
+
+
+async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Shared, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shared_sessions, "SEARCH_SECONDS", 0)
+    ada, bob = await user(shared), await user(shared)
+    old = [shared.write_as_medusa(ada.id) for _ in range(3)]
+    others = [shared.write_as_medusa(bob.id), shared.write_as_medusa(None)]
+    await shared.records.write(lambda tx: tx.sessions.delete_of_user(ada.id))
+    until(lambda: shared.is_there(*old) == [False] * 3)
+    assert shared.is_there(*others) == [True, True]
+
+
+@pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])
+async def test_a_user_who_is_changed_in_the_database_is_signed_out_on_both_sides(shared: Shared, statement: str):
+    ada, bob = await user(shared), await user(shared)
+    shared.listen()
+    ended = [shared.write_as_medusa(ada.id), await begin(shared, ada, datetime.now(UTC))]
+    others = [shared.write_as_medusa(bob.id), shared.write_as_medusa(None)]
+    shared.change(ada, statement)
+    until(lambda: shared.is_there(*ended) == [False, False])
+    assert shared.is_there(*others) == [True, True]
+
+
+async def test_a_session_that_we_began_after_a_new_password_stays(shared: Shared):
+    ada = await user(shared)
+    shared.change(ada, "password_hash = 'other', updated_at = now()")
+    after = await begin(shared, ada, datetime.now(UTC))
+    before = shared.write_as_medusa(ada.id)
+    shared.listen()
+    # The same is told again; what began since the first time counts as begun later than that.
+    since = await shared.records.read(lambda tx: tx.access_tokens.not_before(ada.id))
+    assert since
+    client = RedisClient(shared.redis_url)
+    shared_sessions.SessionSearch(client, SESSIONS, LIFE, shared.prefix, ada.id).go_on(since.timestamp())
+    until(lambda: shared.is_there(before) == [False])
+    assert shared.is_there(after) == [True]
+    assert await find(shared, after)
+
+
+async def test_a_better_hash_ends_nothing(shared: Shared):
+    ada = await user(shared)
+    changes = shared.listen()
+    session_id = shared.write_as_medusa(ada.id)
+    await shared.records.write(lambda tx: tx.users.set_password_hash(ada.id, "better"))
+    time.sleep(changes.delay)
+    assert shared.is_there(session_id) == [True]
+    assert await find(shared, session_id)
+
+
+async def test_a_worker_that_nobody_asks_keeps_no_endless_list(shared: Shared):
+    changes = shared.listen()
+    assert changes.poll() is not None
+    with shared.redis.pipeline(transaction=False) as pipeline:
+        for number in range(MAX_NAMES + 1):
+            pipeline.set(shared.key(f"anonymous-{number}"), "{}", ex=60)
+        pipeline.execute()
+    time.sleep(changes.delay)
+    until(lambda: changes.poll() is None)
