@@ -14,15 +14,16 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from tests.deploy.raw import Answer, ask
 from tests.deploy.upstreams import Upstream, in_medusas_place, that_breaks_off
-from tests.server.helpers import LOGIN, admin
+from tests.server.helpers import LOGIN, admin, serving
 from tests.services.mail_server import wait_for
 from tests.services.nginx import Nginx, nginx
 from tests.services.process import free_port, running, stop, wait_until
 
 from medusa_auth.core.passwords import Argon2id
-from medusa_auth.server.app import Parts
+from medusa_auth.server.app import Parts, create_app
 from medusa_auth.settings import from_env
 
 # Not the proxy's own, which is 127.0.0.1.
@@ -38,6 +39,7 @@ class Site:
     servers: list[Popen[bytes]]
     logs: list[Path]
     medusa: Upstream
+    data_dir: Path
 
     def ask(self, path: str, *lines: str, **options: Any) -> Answer:
         return ask(self.proxy.https, path, *lines, **options)
@@ -79,7 +81,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         proxy = stack.enter_context(nginx(ours=ours, medusa=medusa.address, dashboard=folder / "build"))
         for server, address, log in zip(servers, ours, logs, strict=True):
             wait_until(lambda: _is_ready(address), server, log, "medusa-auth")  # noqa: B023 - used at once
-        yield Site(proxy, servers, logs, medusa)
+        yield Site(proxy, servers, logs, medusa, folder / "data")
 
 
 def _make_admin(data_dir: Path) -> None:
@@ -260,6 +262,17 @@ def test_a_post_that_reached_a_server_is_not_sent_to_the_next(site: Site):
     assert posts == ["POST /admin/auth HTTP/1.1"]
     assert (refused.status, refused.header("retry-after")) == (503, "1")
     assert refused.json()["message"], "the dashboard shows nothing without"
+
+
+def test_a_server_that_does_not_trust_nginx_says_at_the_login_what_to_set(site: Site):
+    settings = from_env({"MEDUSA_AUTH_TRUSTED_PROXIES": "192.0.2.1"}, data_dir=site.data_dir)
+    with serving(create_app(settings)) as url, structlog.testing.capture_logs() as lines:
+        address = url.removeprefix("http://")
+        with nginx(ours=[address, address], medusa=site.medusa.address) as proxy:
+            answer = ask(proxy.https, "/admin/auth", method="POST", body=LOGIN)
+    assert (answer.status, "; Secure" in (answer.header("set-cookie") or "")) == (200, False)
+    (problem,) = [line["problem"] for line in lines if line["event"] == "this login will not last"]
+    assert "set MEDUSA_AUTH_TRUSTED_PROXIES=127.0.0.1 if it is yours" in problem
 
 
 def test_a_server_that_is_down_is_made_up_for_by_the_other(site: Site):

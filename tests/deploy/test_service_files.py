@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from medusa_auth.settings import Settings, from_env
+from medusa_auth.settings import DATA_DIR_VARIABLE, Settings, from_env
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 VARIABLES = {each.metadata["env"] for each in fields(Settings) if each.metadata}
+OF_THE_UNIT = {"LISTEN_HOST", "LISTEN_PORT", "WORKERS"}
 SERVERS = ("auth-1", "auth-2")
 # What systemd-analyze says of a unit is between 0 (shut off from everything) and 10.
 MOST_EXPOSURE = "20"  # tenths
@@ -64,15 +65,27 @@ def test_the_unit_reloads_and_ends_in_good_order_and_keeps_its_data_to_itself(un
     service = parser["Service"]
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
-    # 30 s for requests, 5 s for a mail (server/__main__.py, server/mail.py).
+    # 30 s for requests, 5 s for a mail (docs/operating.md).
     assert int(service["TimeoutStopSec"]) > 35
     assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("medusa-auth", "0700")
 
 
 def test_every_variable_of_the_example_is_a_setting_and_what_is_set_in_it_is_good(tmp_path: Path):
     text = (DEPLOY / "environment.example").read_text("utf-8")
-    assert set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)) <= VARIABLES
+    assert set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)) <= VARIABLES | OF_THE_UNIT | {DATA_DIR_VARIABLE}
     from_env(dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)), data_dir=tmp_path / "data")
+
+
+def test_the_shell_reads_the_example_as_systemd_does(tmp_path: Path):
+    """With everything in it that is only proposed."""
+    text = re.sub(r"^#([A-Z_]+=)", r"\1", (DEPLOY / "environment.example").read_text("utf-8"), flags=re.MULTILINE)
+    file = tmp_path / "environment"
+    file.write_text(text, "utf-8")
+    read = subprocess.run(
+        ["sh", "-euc", f"set -a; . {file}; env -0"], capture_output=True, text=True, check=True, env={}
+    )
+    given = dict(line.split("=", 1) for line in read.stdout.split("\0") if line)
+    assert dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE)).items() <= given.items()
 
 
 def test_no_secret_of_compose_has_a_default():

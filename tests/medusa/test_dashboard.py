@@ -309,7 +309,7 @@ def test_a_sign_out_is_one_in_medusa_too_and_stays_so(store: Store, admins: Dash
 
 
 def test_nothing_that_medusa_takes_for_a_login_reaches_it(store: Store):
-    """Its login knows no limits, and keeps the session that a browser had before."""
+    """Its login keeps the session id that a browser had before."""
     login = {"email": store.real.email, "password": store.real.password}
     port, medusas_port = (int(url.rpartition(":")[2]) for url in (store.url, store.real.base_url))
     taken = []
