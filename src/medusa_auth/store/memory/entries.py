@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["Entries", "Entry"]
 
 Entry = tuple[Any, ...]
-# Past it a piece becomes two: few pieces, and each copied in a microsecond.
+# Past it a piece becomes two: few pieces, and each copied in some microseconds.
 LONGEST = 512
 
 
@@ -21,7 +21,7 @@ class Entries:
     """No two of them are equal in all but their last item, which is never compared."""
 
     def __init__(self, pieces: list[list[Entry]] | None = None) -> None:
-        # None is empty, but for one that stands alone.
+        # No piece is empty, unless it stands alone.
         self._pieces = pieces or [[]]
 
     def starting(self, beginning: Entry) -> Iterator[Entry]:
