@@ -153,7 +153,7 @@ def test_two_processes_at_once_make_one_schema(request: pytest.FixtureRequest, s
     assert look(url).version == HEAD
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_a_migration_that_is_interrupted_in_the_middle_leaves_nothing(medusas: str, end: signal.Signals):
     before = catalog(medusas), rows(medusas)
     with psycopg.connect(medusas) as other:
