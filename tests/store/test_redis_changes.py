@@ -11,7 +11,7 @@ from redis import Redis
 from tests.services.redis import RedisServer, redis_server
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.store.redis.changes import HEARD_WITHIN, NAMES, RedisChanges, Watch
+from medusa_auth.store.redis.changes import HEARD_WITHIN, MAX_NAMES, RedisChanges, Watch
 from medusa_auth.store.redis.client import RedisClient
 
 PREFIX = "session:"
@@ -116,7 +116,7 @@ def test_a_clock_that_jumps_is_silence_until_the_next_answer(redis: RedisServer)
 
 
 def test_thousands_of_messages_that_come_at_once_are_all_told(redis: RedisServer):
-    names = {f"s{number}" for number in range(NAMES - 1)}
+    names = {f"s{number}" for number in range(MAX_NAMES - 1)}
     with listening(redis) as changes:
         assert heard(changes) == set()
         put(redis, names)
@@ -126,10 +126,10 @@ def test_thousands_of_messages_that_come_at_once_are_all_told(redis: RedisServer
 def test_while_nobody_polls_no_more_is_kept_than_a_bound(redis: RedisServer):
     with listening(redis) as changes:
         assert heard(changes) == set()
-        for start in range(0, 3 * NAMES, NAMES):
-            put(redis, [f"n{number}" for number in range(start, start + NAMES)])
+        for start in range(0, 3 * MAX_NAMES, MAX_NAMES):
+            put(redis, [f"n{number}" for number in range(start, start + MAX_NAMES)])
         time.sleep(2 * HEARD_WITHIN)
-        assert len(changes._names) <= NAMES
+        assert len(changes._names) <= MAX_NAMES
         assert polled(changes) is None
 
 
