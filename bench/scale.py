@@ -86,6 +86,9 @@ def _figures(results: Results) -> dict[str, Any]:
         "identity_bytes": max(identity.values()),
         "cores_checking": [(ADMINS / 2 + MACHINES * 10) / each for each in check.values()],
         "cores_logging_in": [ADMINS / 300 / each for each in login.values()],
+        "cores": max(
+            ADMINS / 300 / login[setup] + (ADMINS / 2 + MACHINES * 10) / each for setup, each in check.items()
+        ),
         "with_identities": [resident[setup] + remembered * each / 2**20 for setup, each in identity.items()],
         "p99": max(figures_of(results, Figure.P99).values()),
         "revoked": figures_of(results, Figure.REVOKED),

@@ -14,9 +14,9 @@ from tests.services.redis import redis_server
 from bench.cores import LOAD_CORE, on_core
 from medusa_auth.store.sql.migrate import migrate
 
-__all__ = ["SQLITE", "Setups", "Store", "setups"]
+__all__ = ["NAMES", "SQLITE", "Setups", "Store", "setups"]
 
-SQLITE, POSTGRESQL, REDIS = "SQLite", "PostgreSQL", "PostgreSQL + Redis"
+NAMES = SQLITE, POSTGRESQL, REDIS = "SQLite", "PostgreSQL", "PostgreSQL + Redis"
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ def setups(folder: Path) -> Iterator[Setups]:
             migrate(environ["DATABASE_URL"])
             return Store(name, environ)
 
-        yield Setups((SQLITE, POSTGRESQL, REDIS), new)
+        yield Setups(NAMES, new)
