@@ -145,7 +145,6 @@ def test_logins_users_invites_and_the_console_are_answered_by_us(site: Site, pat
         "/admin",
         "/admin/authors",
         "/admin/auth-tokens",
-        "/admin/auth/../products",
         "/admin/users-export",
         "/admin/products?next=/admin/auth",
         "/admin/custom/admin/auth",
@@ -165,6 +164,25 @@ def test_everything_else_is_answered_by_medusa_and_arrives_as_it_was_sent(site: 
 def test_a_path_that_node_would_read_in_another_way_than_nginx_is_refused(site: Site, path: str):
     before = len(site.medusa.requests)
     assert site.ask(path, method="POST", body=LOGIN).status == 400
+    assert len(site.medusa.requests) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/auth/../products",
+        "/admin/users/..",
+        "//ADMIN//users/..",
+        "/admin/users/%2E%2e?q=1",
+        "/admin/users/..%2fproducts",
+        "/admin/invites/../resend",
+        "https://localhost/admin/invites/..",
+    ],
+)
+def test_a_path_of_ours_that_nginx_leaves_and_node_does_not_is_refused(site: Site, path: str):
+    """To Express `..` is the id of a user, and its route is Medusa's own."""
+    before = len(site.medusa.requests)
+    assert site.ask(path, method="POST", body={}).status == 400
     assert len(site.medusa.requests) == before
 
 
@@ -198,6 +216,27 @@ def test_http_is_sent_to_https(site: Site):
 def test_another_name_is_not_answered(site: Site, tls: bool):
     with pytest.raises(ConnectionError):
         ask(site.proxy.https if tls else site.proxy.http, "/admin/auth", host="other.example", tls=tls)
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("https://localhost/admin/auth", "other.example"),
+        ("https://localhost/store/products", "other.example"),
+        ("/store/products", "localhost:other.example"),
+        ("/store/products", "localhost."),
+    ],
+)
+def test_another_name_beside_the_right_one_is_not_answered(site: Site, path: str, host: str):
+    before = len(site.medusa.requests)
+    with pytest.raises(ConnectionError):
+        site.ask(path, host=host)
+    assert len(site.medusa.requests) == before
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost:8443"])
+def test_a_name_is_good_with_a_port_and_in_any_case(site: Site, host: str):
+    assert site.ask("/store/products", host=host).status == 200
 
 
 def test_a_login_gets_a_secure_cookie_and_strict_transport_security(site: Site):

@@ -139,6 +139,15 @@ def test_nginx_of_compose_is_sent_to_the_servers_of_compose():
     ]
 
 
+def test_nginx_of_compose_finds_a_server_that_was_made_anew(compose: dict[str, Any]):
+    """It asks for a name once, at its start, unless it is told to ask again, which it can since 1.27.3."""
+    text = (DEPLOY / "compose-upstreams.conf").read_text("utf-8")
+    assert re.findall(r"server (auth-\d):9000 resolve ", text) == list(SERVERS)
+    assert "resolver 127.0.0.11 " in text
+    major, minor = compose["services"]["nginx"]["image"].removeprefix("nginx:").split(".")
+    assert (int(major), int(minor)) >= (1, 28)
+
+
 def test_the_image_is_not_run_by_root():
     lines = (DEPLOY / "Dockerfile").read_text("utf-8").splitlines()
     last_stage = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
