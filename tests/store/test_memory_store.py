@@ -120,5 +120,5 @@ class TestMemoryChanges:
 
             await memory.write(announce)
             assert changes.poll() == (set(users) if told else None)
-            assert changes.poll() == ()
+            assert changes.poll() == set()
             assert len(memory.held.announced) == ANNOUNCEMENTS_KEPT

@@ -21,10 +21,9 @@ class MemoryChanges:
     def poll(self) -> Collection[str] | None:
         held = self._records.held
         new = held.announcements - self._heard
-        if new == 0:
-            return ()
         self._heard = held.announcements
-        return None if new > len(held.announced) else set(held.announced[-new:])
+        kept = len(held.announced)
+        return None if new > kept else set(held.announced[kept - new :])
 
     def close(self) -> None:
         """There is nothing to let go of."""
