@@ -32,7 +32,7 @@ class CountingRecords:
         self.reads = 0
         self.on_read: Callable[[], None] = lambda: None
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         self.reads += 1
         result = await self._records.read(work)
         self.on_read()

@@ -74,7 +74,7 @@ class ReadOnly(CountingRecords):
 class Down(CountingRecords):
     """A store that answers nothing."""
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
+    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
         self.reads += 1
         raise UnavailableError
 
@@ -248,7 +248,7 @@ async def test_a_check_after_a_revocation_does_not_join_a_question_from_before_i
     started, go_on = anyio.Event(), anyio.Event()
 
     class Slow(CountingRecords):
-        async def read(self, work: Callable[[Transaction], T]) -> T:
+        async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
             result = await super().read(work)
             if self.reads == 1:
                 started.set()
@@ -288,7 +288,7 @@ async def test_whoever_asked_first_and_goes_away_takes_the_answer_from_nobody(ho
     session_id, asked, go_on = await house.sign_in(), anyio.Event(), anyio.Event()
 
     class Slow(CountingRecords):
-        async def read(self, work: Callable[[Transaction], T]) -> T:
+        async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
             result = await super().read(work)
             asked.set()
             await go_on.wait()

@@ -111,7 +111,7 @@ class RedisCluster:
         return f"127.0.0.1:{self.servers[0].port}"
 
     def _command(self, *arguments: str) -> None:
-        command = [redis_program("redis-cli"), "--cluster", *arguments]
+        command = [str(redis_program("redis-cli")), "--cluster", *arguments]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -253,7 +254,7 @@ async def test_sessions_go_on_when_sentinels_make_the_replica_the_primary(new_po
             took = await within(GOES_ON_WITHIN, lambda: other.add("usr_2"))
             print(f"sessions went on {took:.2f} s after the primary was killed, of which {DOWN_AFTER} ms to notice")
             for machine in (one, other):
-                await within(GOES_ON_WITHIN, lambda machine=machine: machine.find(kept))
+                await within(GOES_ON_WITHIN, partial(machine.find, kept))
                 assert await machine.find(ended) is None
                 await machine.quiet()
             await one.end(kept)
