@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis.exceptions import ResponseError
 from tests.services.redis import RedisServer, redis_program, redis_server
@@ -112,7 +111,7 @@ class RedisCluster:
         return f"127.0.0.1:{self.servers[0].port}"
 
     def _command(self, *arguments: str) -> None:
-        command: list[str | Path] = [redis_program("redis-cli"), "--cluster", *arguments]
+        command = [str(redis_program("redis-cli")), "--cluster", *arguments]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
 

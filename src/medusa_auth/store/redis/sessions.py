@@ -7,7 +7,7 @@ has. That a session has ended is kept in SQL as well: Redis may lose its last se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -40,6 +40,9 @@ class EndedSessions(Protocol):
     def earliest(self, user_id: str) -> datetime | None: ...
 
     def add(self, id_hash: str, expires_at: datetime) -> None: ...
+
+    def add_all(self, expiries: Mapping[str, datetime]) -> None:
+        """As `add`, of many, by `id_hash`."""
 
     def delete_expired(self, now: datetime) -> None: ...
 
@@ -89,16 +92,16 @@ class RedisSessions:
         session = self.present(id_hash)
         if session is None:
             return None
-        self._end(session)
+        self._end_all([session])
         return session.user_id
 
     def delete_of_user(self, user_id: str) -> int:
-        keys = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
-        sessions = [self.present(key.decode()) for key in keys]
-        written = [session for session in self._written.values() if session and session.user_id == user_id]
-        found = {session.id_hash: session for session in (*sessions, *written) if session is not None}
-        for session in found.values():
-            self._end(session)
+        # All at once, however many there are: a password has to be changed within the time of a transaction.
+        names: Sequence[bytes] = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
+        unread = [name.decode() for name in names if name.decode() not in self._written]
+        present = [decode(text) for text in self._client.call(partial(self._read, unread))]
+        found = [each for each in (*present, *self._written.values()) if each is not None and each.user_id == user_id]
+        self._end_all(found)
         return len(found)
 
     def delete_expired(self, now: datetime) -> None:
@@ -142,14 +145,22 @@ class RedisSessions:
             pipeline.set(self._key(session.id_hash), _encode(session), px=life)
             pipeline.execute()
 
-    def _end(self, session: Session) -> None:
-        self._written[session.id_hash] = None
-        self._ended.add(session.id_hash, session.expires_at)
+    def _read(self, id_hashes: Sequence[str], redis: Any) -> Sequence[bytes | None]:
+        with redis.pipeline(transaction=False) as pipeline:
+            for id_hash in id_hashes:
+                pipeline.get(self._key(id_hash))
+            texts: Sequence[bytes | None] = pipeline.execute()
+        return texts
+
+    def _end_all(self, sessions: Sequence[Session]) -> None:
+        self._written.update((session.id_hash, None) for session in sessions)
+        self._ended.add_all({session.id_hash: session.expires_at for session in sessions})
 
         def end(redis: Any) -> None:
             with redis.pipeline(transaction=False) as pipeline:
-                pipeline.delete(self._key(session.id_hash))
-                pipeline.zrem(self._of_user(session.user_id), session.id_hash)
+                for session in sessions:
+                    pipeline.delete(self._key(session.id_hash))
+                    pipeline.zrem(self._of_user(session.user_id), session.id_hash)
                 pipeline.execute()
 
         self._waiting.append(end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select
@@ -66,8 +67,14 @@ class SqlEndedSessions:
 
     def add(self, id_hash: str, expires_at: datetime) -> None:
         """Remembered until `expires_at`."""
-        if not self._connection.execute(select(_ended.c.id_hash).where(_ended.c.id_hash == id_hash)).first():
-            self._connection.execute(insert(_ended).values(id_hash=id_hash, expires_at=expires_at))
+        self.add_all({id_hash: expires_at})
+
+    def add_all(self, expiries: Mapping[str, datetime]) -> None:
+        """As `add`, of many, by `id_hash`."""
+        known = set(self._connection.execute(select(_ended.c.id_hash).where(_ended.c.id_hash.in_(expiries))).scalars())
+        new = [{"id_hash": name, "expires_at": moment} for name, moment in expiries.items() if name not in known]
+        if new:
+            self._connection.execute(insert(_ended), new)
 
     def delete_expired(self, now: datetime) -> None:
         self._connection.execute(delete(_ended).where(_ended.c.expires_at <= now))

@@ -100,7 +100,7 @@ def announce_changes(url: str) -> None:
 
 _NOT_MADE = (
     'The trigger that shared mode needs on the table "user" cannot be made: {reason}. Its owner can make it: '
-    "run `medusa-auth users list` once with the DATABASE_URL of that user."
+    "run `medusa-auth migrate` once with the DATABASE_URL of that user."
 )
 
 
