@@ -19,7 +19,7 @@ from medusa_auth.model import Role, Session, User
 from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records
 from medusa_auth.store.opening import Sharing, Stores
-from medusa_auth.store.redis import shared_sessions
+from medusa_auth.store.redis import session_search, shared_sessions
 from medusa_auth.store.redis.changes import MAX_NAMES
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.sql.shared import announce_changes
@@ -180,7 +180,7 @@ async def test_a_session_that_we_began_after_a_new_password_stays(shared: Shared
     since = await shared.records.read(lambda tx: tx.access_tokens.not_before(ada.id))
     assert since
     client = RedisClient(shared.redis_url)
-    shared_sessions.SessionSearch(client, SESSIONS, LIFE, shared.prefix, ada.id).go_on(since.timestamp())
+    session_search.SessionSearch(client, SESSIONS, LIFE, shared.prefix, ada.id).go_on(since.timestamp())
     until(lambda: shared.is_there(before) == [False])
     assert shared.is_there(after) == [True]
     assert await find(shared, after)

@@ -74,10 +74,12 @@ def _redis(url: str, prefix: str, sharing: Sharing | None) -> _Redis:
         # Here and not above: redis-py is an extra.
         from medusa_auth.store.redis.changes import RedisChanges, Watch  # noqa: PLC0415
         from medusa_auth.store.redis.client import RedisClient  # noqa: PLC0415
+        from medusa_auth.store.redis.session_search import SessionSearch  # noqa: PLC0415
         from medusa_auth.store.redis.sessions import SESSION_PREFIX, RedisSessions  # noqa: PLC0415
-        from medusa_auth.store.redis.shared_sessions import SessionSearch, SharedSessions, SharedWatch  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise SettingsError("Redis needs its driver: pip install 'medusa-auth[redis]'.") from None
+        from medusa_auth.store.redis.shared_sessions import SharedSessions  # noqa: PLC0415
+        from medusa_auth.store.redis.shared_watch import SharedWatch  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"Redis needs its driver ({error.name}): pip install 'medusa-auth[redis]'.") from None
     client = RedisClient(url)
     if sharing is None:
         return _Redis(

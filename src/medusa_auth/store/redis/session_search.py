@@ -1,0 +1,87 @@
+"""The search for the sessions of a user that the other program made: they are in no index."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from medusa_auth.errors import UnavailableError
+from medusa_auth.store.base import ForeignSession, ForeignSessions
+from medusa_auth.store.redis.client import RedisClient
+from medusa_auth.store.redis.sessions import SESSION_PREFIX, decode
+from medusa_auth.store.redis.shared_keys import BATCH, FOREIGN_PREFIX, end_again, hash_of, literal
+
+__all__ = ["ADOPTED", "SessionSearch"]
+
+_log = logging.getLogger(__name__)
+
+# Stands where a session of ours says which browser it was made with.
+ADOPTED = "(made by Medusa)"
+
+
+class SessionSearch:
+    """For the sessions of a user that the other program made, which are in no index: all of them are looked through."""
+
+    def __init__(
+        self, client: RedisClient, foreign: ForeignSessions, life: timedelta, prefix: str, user_id: str
+    ) -> None:
+        self._client = client
+        self._foreign = foreign
+        self._life = life
+        self._prefix = prefix
+        self._user_id = user_id
+        self._keys: Iterator[bytes] | None = None
+        self.is_done = False
+
+    def run(self, until: float) -> dict[str, ForeignSession]:
+        """What is found before `until`, on the monotonic clock. Raises UnavailableError."""
+        found: dict[str, ForeignSession] = {}
+        while not self.is_done and time.monotonic() < until:
+            found |= self._client.call(self._next)
+        return found
+
+    def go_on(self, since: float) -> None:
+        """End what is still found, in a thread that the process waits for when it ends.
+
+        A session that we made stays if it counts as begun at `since` or later, in seconds since 1970. When one was
+        begun that the other program made is not known: all of those end.
+        """
+        threading.Thread(target=self._end_rest, args=(since,), name="session search").start()
+
+    def _end_rest(self, since: float) -> None:
+        try:
+            while not self.is_done:
+                self._client.call(partial(self._end_next, since))
+        except UnavailableError:
+            _log.warning("some sessions of a user whose sessions were ended may be left in the other program")
+
+    def _end_next(self, since: float, redis: Any) -> None:
+        until = time.time() + 2 * self._life.total_seconds()
+        for session_id in self._next(redis):
+            own = decode(redis.get(f"{self._prefix}{SESSION_PREFIX}{hash_of(session_id)}"))
+            if own is None or own.user_agent == ADOPTED or own.created_at.timestamp() < since:
+                end_again(redis, self._prefix, [session_id], until)
+
+    def _next(self, redis: Any) -> dict[str, ForeignSession]:
+        if self._keys is None:
+            pattern = literal(self._prefix + FOREIGN_PREFIX) + "*"
+            self._keys = iter(redis.scan_iter(match=pattern, count=BATCH))
+        keys = list(islice(self._keys, BATCH))
+        self.is_done = len(keys) < BATCH
+        read = getattr(redis, "mget_nonatomic", redis.mget)
+        texts = read(keys) if keys else []
+        start = len(self._prefix + FOREIGN_PREFIX)
+        named = self._user_id.encode()
+        found = {}
+        for key, text in zip(keys, texts, strict=True):
+            # To look for the name first is much faster than to read each text.
+            session = self._foreign.decode(text) if text is not None and named in text else None
+            if session is not None and session.user_id == self._user_id:
+                found[key.decode("utf-8", "replace")[start:]] = session
+        return found

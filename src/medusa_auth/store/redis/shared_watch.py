@@ -1,0 +1,108 @@
+"""Hears of shared sessions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from redis.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
+
+from medusa_auth.errors import UnavailableError
+from medusa_auth.store.redis.changes import Watch, answer
+from medusa_auth.store.redis.client import RedisClient
+from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX, delete, end_again, hash_of, literal
+
+__all__ = ["SharedWatch"]
+
+_log = logging.getLogger(__name__)
+
+
+class SharedWatch(Watch):
+    """Hears of the other program's sessions; one that has ended and comes back is deleted again.
+
+    That a session was deleted there is told by Redis's keyspace events. They are switched on if they are off and this
+    user may do so; else a logout there that is undone at the same moment stays undone.
+    """
+
+    def __init__(
+        self, client: RedisClient, life: timedelta, prefix: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(prefix + FOREIGN_PREFIX)
+        self._client = client
+        self._life = life
+        self._key_prefix = prefix
+        self._clock = clock
+
+    def name(self, rest: str) -> str:
+        return hash_of(rest)
+
+    def set_up(self, connection: AbstractConnection) -> None:
+        try:
+            _switch_on_events(connection)
+        except ResponseError:
+            _log.warning("Redis does not let us see whether its keyspace events are on: they have to be (Kg)")
+        try:
+            _subscribe(connection, f"__keyspace@{connection.db}__:{literal(self.prefix)}*")
+        except ResponseError:
+            _log.warning("Redis does not let us hear what is deleted: a logout in Medusa may be undone by Medusa")
+        # What came back while nobody listened.
+        threading.Thread(target=self._look_through, name="ended sessions", daemon=True).start()
+
+    def changed(self, rests: Collection[str]) -> None:
+        self._try(partial(self._delete_ended, rests))
+
+    def deleted(self, rest: str) -> None:
+        until = self._clock() + 2 * self._life.total_seconds()
+        self._try(lambda redis: end_again(redis, self._key_prefix, [rest], until))
+
+    def _delete_ended(self, rests: Collection[str], redis: Any) -> None:
+        by_hash = {hash_of(rest): rest for rest in rests}
+        scores = redis.zmscore(self._key_prefix + ENDED_KEY, list(by_hash))
+        ended = [rest for rest, score in zip(by_hash.values(), scores, strict=True) if score is not None]
+        delete(redis, self._key_prefix, ended)
+
+    def _look_through(self) -> None:
+        """Delete what has ended and is there."""
+        # A client of its own: the other one is not asked before the first answer.
+        try:
+            with self._client.servers.client() as redis:
+                keys = redis.scan_iter(match=literal(self.prefix) + "*", count=BATCH)
+                while batch := list(islice(keys, BATCH)):
+                    self._delete_ended({key.decode("utf-8", "replace")[len(self.prefix) :] for key in batch}, redis)
+        except (RedisError, OSError):
+            # Then it cannot be heard either, and this begins anew.
+            _log.warning("sessions that have ended may have come back in Medusa")
+
+    def _try(self, work: Callable[[Any], object]) -> None:
+        try:
+            self._client.call(work)
+        except UnavailableError:
+            _log.warning("a session that has ended may have come back in Medusa")
+
+
+def _switch_on_events(connection: AbstractConnection) -> None:
+    """Keyspace events (K) of generic commands (g), of which DEL is one. Raises ResponseError if this is not allowed."""
+    connection.send_command("CONFIG", "GET", "notify-keyspace-events")
+    (present,) = (value.decode() for value in answer(connection).values())
+    if "K" not in present or not ("g" in present or "A" in present):
+        connection.send_command("CONFIG", "SET", "notify-keyspace-events", present + "Kg")
+        answer(connection)
+
+
+def _subscribe(connection: AbstractConnection, pattern: str) -> None:
+    """Raises ResponseError if this is not allowed."""
+    connection.send_command("PSUBSCRIBE", pattern)
+    # It is confirmed by a message, and not by an answer, which is to come here.
+    connection.send_command("PING")
+    try:
+        answer(connection)
+    except ResponseError:
+        answer(connection)
+        raise
