@@ -32,7 +32,7 @@ AIMS = (
     Aim("checks from the cache, of bare Starlette's answers", Figure.OF_STARLETTE, 0.6, at_least=True),
     Aim("checks from the cache, of Medusa's", Figure.OF_MEDUSA, 12, at_least=True),
     Aim("checks past the cache, of Medusa's", Figure.MISSES_OF_MEDUSA, 3, at_least=True),
-    Aim("a request's cost at a million users and sessions, of that at a thousand", Figure.GROWTH, 1.2),
+    Aim("a request's cost among many users and sessions, of that among a thousand", Figure.GROWTH, 1.2),
     Aim("p99 of checks while 500 logins are queued", Figure.P99, 100, unit=" ms"),
     Aim("from a logout to the last success elsewhere", Figure.REVOKED, 1000, unit=" ms"),
 )
