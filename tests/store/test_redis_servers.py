@@ -21,7 +21,7 @@ from tests.services.redis_groups import DOWN_AFTER, RedisCluster, redis_cluster,
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.model import Session
-from medusa_auth.store.base import Changes
+from medusa_auth.store.base import Changes, Transaction
 from medusa_auth.store.opening import Stores
 
 pytestmark = pytest.mark.anyio
@@ -217,6 +217,24 @@ async def test_a_user_who_may_not_listen_is_told_of_and_costs_only_the_cache(
     assert "its user may not do what is needed" in caplog.text
 
 
+async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
+    new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]]
+):
+    now = datetime.now(UTC)
+    many = [Session(f"many_{n}", "usr_1", now, now, now + timedelta(hours=1), None, None) for n in range(1000)]
+
+    def add(tx: Transaction) -> None:
+        for session in many[:100]:
+            tx.sessions.add(session, "id")
+        del many[:100]
+
+    with closing(Stores(new_postgresql(), *new_redis())) as stores:
+        while many:
+            await stores.records.write(add)
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1000
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
+
+
 BAD = {
     "redis://:pa/secret@host": "percent-encoded",
     "redis://:pa?secret@host:port": "percent-encoded",
@@ -268,6 +286,7 @@ async def test_a_cluster_is_heard_as_a_whole_also_when_its_primaries_change(new_
             await every_primary_is_heard(redis, one, other)
             await sessions_move_to_a_new_primary(redis, one, other)
             await a_killed_primary_is_replaced(redis, one, other)
+            assert await one.stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) > 3
 
 
 async def sessions(machine: Machine, redis: RedisCluster, primaries: int) -> dict[int, Session]:
