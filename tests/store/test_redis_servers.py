@@ -235,6 +235,21 @@ async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
 
 
+async def test_who_waits_for_redis_leaves_a_reader_to_those_who_do_not(new_postgresql: Callable[[], str]):
+    with redis_server() as server, closing(Stores(new_postgresql(), server.url)) as stores:
+        read = stores.records.read
+        await read(lambda tx: tx.sessions.get("hash_1"), of_session=True)
+        server.pause()
+        waiting = [asyncio.create_task(read(lambda tx: tx.sessions.get("hash_1"), of_session=True)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            await read(lambda tx: tx.users.get("usr_1"))
+        assert not any(task.done() for task in waiting), "they are not waited for"
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        server.resume()
+    assert {str(answer) for answer in answers} == {"503 unavailable: Sessions cannot be reached right now."}
+
+
 BAD = {
     "redis://:pa/secret@host": "percent-encoded",
     "redis://:pa?secret@host:port": "percent-encoded",
