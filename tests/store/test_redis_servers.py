@@ -21,7 +21,7 @@ from tests.services.redis_groups import DOWN_AFTER, RedisCluster, redis_cluster,
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.model import Session
-from medusa_auth.store.base import Changes
+from medusa_auth.store.base import Changes, Transaction
 from medusa_auth.store.opening import Stores
 
 pytestmark = pytest.mark.anyio
@@ -217,6 +217,39 @@ async def test_a_user_who_may_not_listen_is_told_of_and_costs_only_the_cache(
     assert "its user may not do what is needed" in caplog.text
 
 
+async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
+    new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]]
+):
+    now = datetime.now(UTC)
+    many = [Session(f"many_{n}", "usr_1", now, now, now + timedelta(hours=1), None, None) for n in range(1000)]
+
+    def add(tx: Transaction) -> None:
+        for session in many[:100]:
+            tx.sessions.add(session, "id")
+        del many[:100]
+
+    with closing(Stores(new_postgresql(), *new_redis())) as stores:
+        while many:
+            await stores.records.write(add)
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1000
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
+
+
+async def test_who_waits_for_redis_leaves_a_reader_to_those_who_do_not(new_postgresql: Callable[[], str]):
+    with redis_server() as server, closing(Stores(new_postgresql(), server.url)) as stores:
+        read = stores.records.read
+        await read(lambda tx: tx.sessions.get("hash_1"), of_session=True)
+        server.pause()
+        waiting = [asyncio.create_task(read(lambda tx: tx.sessions.get("hash_1"), of_session=True)) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        for _ in range(3):
+            await read(lambda tx: tx.users.get("usr_1"))
+        assert not any(task.done() for task in waiting), "they are not waited for"
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+        server.resume()
+    assert {str(answer) for answer in answers} == {"503 unavailable: Sessions cannot be reached right now."}
+
+
 BAD = {
     "redis://:pa/secret@host": "percent-encoded",
     "redis://:pa?secret@host:port": "percent-encoded",
@@ -268,6 +301,7 @@ async def test_a_cluster_is_heard_as_a_whole_also_when_its_primaries_change(new_
             await every_primary_is_heard(redis, one, other)
             await sessions_move_to_a_new_primary(redis, one, other)
             await a_killed_primary_is_replaced(redis, one, other)
+            assert await one.stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) > 3
 
 
 async def sessions(machine: Machine, redis: RedisCluster, primaries: int) -> dict[int, Session]:
