@@ -33,8 +33,8 @@ serve: install ## Serve on http://HOST:PORT, with everything it needs made at th
 	@exec $(BIN)/medusa-auth serve --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
 
 test: install $(PEERS) ## Run all tests, with their own set-up.
-	@$(BIN)/coverage run -m pytest -m "not medusa" $(ARGS)
-	@$(BIN)/coverage report --skip-covered --skip-empty
+	@$(BIN)/python -m pytest -m "not medusa" --numprocesses=auto --maxprocesses=4 --dist=loadfile \
+	  --cov --cov-report=term:skip-covered $(ARGS)
 
 test-medusa: install $(PEERS) ## Run our client against a real Medusa (npm), with its own PostgreSQL and Redis.
 	@$(BIN)/python -m pytest -m medusa $(ARGS)
