@@ -13,6 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import anyio
 import pytest
 from redis import RedisCluster as ClusterClient
 from tests.services.certificates import certificates
@@ -240,13 +241,17 @@ async def test_who_waits_for_redis_leaves_a_reader_to_those_who_do_not(new_postg
         read = stores.records.read
         await read(lambda tx: tx.sessions.get("hash_1"), of_session=True)
         server.pause()
-        waiting = [asyncio.create_task(read(lambda tx: tx.sessions.get("hash_1"), of_session=True)) for _ in range(20)]
-        await asyncio.sleep(0.05)
-        for _ in range(3):
-            await read(lambda tx: tx.users.get("usr_1"))
-        assert not any(task.done() for task in waiting), "they are not waited for"
-        answers = await asyncio.gather(*waiting, return_exceptions=True)
-        server.resume()
+        try:
+            waiting = [
+                asyncio.create_task(read(lambda tx: tx.sessions.get("hash_1"), of_session=True)) for _ in range(20)
+            ]
+            await anyio.wait_all_tasks_blocked()
+            for _ in range(3):
+                await read(lambda tx: tx.users.get("usr_1"))
+            assert not any(task.done() for task in waiting), "they are not waited for"
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+        finally:
+            server.resume()
     assert {str(answer) for answer in answers} == {"503 unavailable: Sessions cannot be reached right now."}
 
 
