@@ -54,7 +54,7 @@ bench: install ## Measure, as ratios within one run (needs wrk; installed on Deb
 	@$(BIN)/python -m bench
 
 lock: ## Renew the exact versions in requirements/ (needs uv).
-	@uv pip compile pyproject.toml --quiet --extra server --extra guards --group dev --python-version 3.11 --universal \
+	@uv pip compile pyproject.toml --quiet --extra server --extra guards --group dev --no-strip-extras --python-version 3.11 --universal \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/dev.txt
 	@uv pip compile pyproject.toml --quiet --extra server --python-version 3.11 --universal \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/server.txt
