@@ -143,3 +143,43 @@ async def test_a_place_is_free_when_its_thread_is_also_if_the_waiter_is_gone():
     await anyio.sleep(0.1)
     assert await pool.run(lambda: "free") == "free"
     pool.close()
+
+
+@pytest.mark.anyio
+async def test_of_many_who_wait_to_be_hashed_few_have_asked_for_what_is_hashed():
+    pool, asking, most = HashingPool(threads=2, queue=50), 0, 0
+
+    async def find() -> str:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await anyio.sleep(0)
+        return "found"
+
+    def work(found: str) -> str:
+        nonlocal asking
+        asking -= 1
+        return found
+
+    async def ask() -> None:
+        assert await pool.run_on(find, work) == "found"
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(52):
+            tasks.start_soon(ask)
+    pool.close()
+    assert most <= 2 + HashingPool.READY
+
+
+@pytest.mark.anyio
+async def test_whoever_finds_nothing_takes_no_place_from_others():
+    pool = HashingPool(threads=1, queue=0)
+
+    async def fail() -> None:
+        raise UnavailableError
+
+    for _ in range(5):
+        with pytest.raises(UnavailableError):
+            await pool.run_on(fail, str)
+    assert await pool.run(lambda: "done") == "done"
+    pool.close()
