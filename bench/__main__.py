@@ -28,7 +28,7 @@ from bench.setups import Setups, setups
 from bench.storm import storm
 
 DOCS = Path(__file__).parents[1] / "docs"
-USUAL, QUICK = Load(seconds=2, rounds=5), Load(seconds=1, rounds=2)
+USUAL, QUICK = Load(seconds=1, rounds=3), Load(seconds=1, rounds=2)
 
 
 def _parts(quick: bool) -> dict[str, Callable[[Setups], Table]]:  # noqa: FBT001 - called once, below

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -103,7 +104,11 @@ def _asked(server: Running, route: str, user: User, headers: dict[str, str]) -> 
 
 
 def _state(server: Running) -> Any:
-    """All that a person may change."""
+    """All that a person may change, when no mail waits any more: the token of its link is made when it goes out."""
+    ends_at = time.monotonic() + 10
+    while rows(server, "SELECT count(*) FROM auth_outbox WHERE next_try_at IS NOT NULL") != [(0,)]:
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
     people = rows(server, 'SELECT id, email, role, first_name, metadata, deleted_at, password_hash FROM "user"')
     tokens = rows(server, "SELECT id, user_id, token_hash FROM auth_api_token")
     return people, tokens, rows(server, "SELECT id, user_email, role, token FROM invite")

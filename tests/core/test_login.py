@@ -1,7 +1,5 @@
 """A login: one answer and one cost, whatever was wrong."""
 
-from collections.abc import Awaitable, Callable
-
 import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
@@ -83,34 +81,29 @@ async def test_twenty_first_logins_at_once_all_succeed(house: House):
 
 async def test_a_password_that_changes_while_it_is_checked_is_refused(house: House, monkeypatch: pytest.MonkeyPatch):
     user = await house.add_user()
-    check = house.passwords.check_found
+    check = house.passwords.check
     new_hash = house.hasher.hash("another")
 
-    async def slow_check(password: str, find: Callable[[], Awaitable[str | None]]):
-        result = await check(password, find)
+    async def slow_check(password: str, password_hash: str | None):
+        result = await check(password, password_hash)
         await house.records.write(lambda tx: house.users.set_password(tx, user, new_hash, house.now))
         return result
 
-    monkeypatch.setattr(house.passwords, "check_found", slow_check)
+    monkeypatch.setattr(house.passwords, "check", slow_check)
     with pytest.raises(AuthenticationError):
         await house.sign_in()
 
 
 async def test_no_transaction_is_open_while_a_password_is_hashed(house: House, monkeypatch: pytest.MonkeyPatch):
     await house.add_user()
-    check, written = house.passwords.check_found, []
+    check = house.passwords.check
 
-    async def writing_check(password: str, find: Callable[[], Awaitable[str | None]]):
-        async def find_and_write() -> str | None:
-            found = await find()
-            written.append(await house.records.write(lambda tx: tx.access_tokens.delete_expired(house.now)))
-            return found
+    async def writing_check(password: str, password_hash: str | None):
+        await house.records.write(lambda tx: tx.sessions.delete_expired(house.now))
+        return await check(password, password_hash)
 
-        return await check(password, find_and_write)
-
-    monkeypatch.setattr(house.passwords, "check_found", writing_check)
+    monkeypatch.setattr(house.passwords, "check", writing_check)
     assert await house.sign_in()
-    assert written == [0]
 
 
 async def test_the_address_is_compared_without_case_and_in_nfc(house: House):

@@ -114,15 +114,9 @@ class Login:
                 tx.sessions.check_writable()
             return tx.users.get_with_password(email)
 
-        password_hash: str | None = None
-
-        async def find_hash() -> str | None:
-            nonlocal password_hash
-            found = await self._records.read(find, of_session=for_session)
-            password_hash = found[1] if found else None
-            return password_hash
-
-        check = await self._passwords.check_found(password, find_hash)
+        found = await self._records.read(find, of_session=for_session)
+        password_hash = found[1] if found else None
+        check = await self._passwords.check(password, password_hash)
         if not check.ok:
             raise AuthenticationError
         return _Proof(email, password_hash, check.upgraded_hash)

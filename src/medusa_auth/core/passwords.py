@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import os
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -27,7 +27,6 @@ from medusa_auth.errors import UnavailableError
 
 __all__ = ["Argon2id", "Check", "Hasher", "HashingPool", "Passwords", "Scrypt"]
 
-F = TypeVar("F")
 T = TypeVar("T")
 
 
@@ -153,41 +152,23 @@ class HashingPool:
 
     # Roughly what a full queue takes to drain.
     RETRY_AFTER_SECONDS = 2
-    # So many more than there are threads have what they need ready: one is read of the store while another is hashed.
-    READY = 1
 
     def __init__(self, threads: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._places = threads + queue
-        self._turns = asyncio.Semaphore(threads + self.READY)
 
     async def run(self, work: Callable[[], T]) -> T:
         """The result of `work`, done in one of the threads. Raises UnavailableError at once if no place is free."""
-        return await self.run_on(_nothing, lambda _: work())
-
-    async def run_on(self, find: Callable[[], Awaitable[F]], work: Callable[[F], T]) -> T:
-        """As `run`, of `work` on what `find` finds when its turn has come: of many who wait, few ask the store."""
         if self._places == 0:
             raise UnavailableError("Too many logins at once.", retry_after=self.RETRY_AFTER_SECONDS)
         self._places -= 1
-        try:
-            await self._turns.acquire()
-        except BaseException:
-            self._places += 1
-            raise
-        try:
-            found = await find()
-            future = asyncio.get_running_loop().run_in_executor(self._executor, work, found)
-        except BaseException:
-            self._free(None)
-            raise
+        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         # The place is free when the thread is, also if whoever waited has gone away.
         future.add_done_callback(self._free)
         return await asyncio.shield(future)
 
     def _free(self, _: object) -> None:
         self._places += 1
-        self._turns.release()
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -215,10 +196,6 @@ class Passwords:
         """`password_hash` None: there is no such user, or no password. Raises UnavailableError if too many wait."""
         return await self._pool.run(lambda: self._check(password, password_hash))
 
-    async def check_found(self, password: str, find: Callable[[], Awaitable[str | None]]) -> Check:
-        """As `check`, on the hash that `find` finds, which is asked when the password can be hashed."""
-        return await self._pool.run_on(find, lambda password_hash: self._check(password, password_hash))
-
     def close(self) -> None:
         self._pool.close()
 
@@ -237,10 +214,6 @@ class Passwords:
             return Check(ok=True, upgraded_hash=self._current.hash(password))
         self._current.verify(password, self._make_nobody())
         return Check(ok=False)
-
-
-async def _nothing() -> None:
-    pass
 
 
 def _octets(password: str) -> bytes:
