@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bench.results import Figure, Results, figures_of
 from medusa_auth.core.sessions import TOUCH_EVERY
 from medusa_auth.settings import Settings
+from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN
 from medusa_auth.store.sql.engines import POSTGRESQL_WRITERS, READERS
-from medusa_auth.store.sql.postgres_changes import ASK_EVERY, HEARD_WITHIN
 from medusa_auth.store.turns import ANSWER_WITHIN
 
 __all__ = ["scale"]

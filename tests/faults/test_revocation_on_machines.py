@@ -267,12 +267,18 @@ def end_listening_to_redis(_: Store, redis: RedisServer | None) -> int:
     return len(listening)
 
 
-@pytest.mark.parametrize("end", [end_listening_to_postgresql, end_listening_to_redis])
+@pytest.mark.parametrize(
+    ("redis", "end"),
+    [
+        ("postgresql", end_listening_to_postgresql),
+        ("postgresql and redis", end_listening_to_postgresql),
+        ("postgresql and redis", end_listening_to_redis),
+    ],
+    indirect=["redis"],
+)
 def test_a_machine_whose_listening_connection_is_ended_again_and_again_is_right_all_the_time(
     machines: Machines, redis: RedisServer | None, end: Callable[[Store, RedisServer | None], int]
 ):
-    if redis is None and end is end_listening_to_redis:
-        pytest.skip("there is none")
     over = threading.Event()
 
     def interfere() -> int:
@@ -319,9 +325,8 @@ def end_by_hand(machines: Machines, _: User, credentials: Credentials) -> None:
         assert client.delete(f"medusa-auth:session:{id_hash}") == 1
 
 
-def test_a_session_that_somebody_deletes_in_redis_is_refused_on_both(machines: Machines, redis: RedisServer | None):
-    if redis is None:
-        pytest.skip("there is none")
+@pytest.mark.parametrize("redis", ["postgresql and redis"], indirect=True)
+def test_a_session_that_somebody_deletes_in_redis_is_refused_on_both(machines: Machines):
     seconds = list(itertools.chain(*(last_successes(machines, end_by_hand, ALL[:1]) for _ in range(2 * ROUNDS))))
     print(told("last success after a session was deleted by hand", seconds))
     assert max(seconds) < REVOKED_WITHIN

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import psycopg
 
 from medusa_auth.errors import UnavailableError
+from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.sql.postgres_changes import PostgresChanges
-from medusa_auth.store.sql.records import CHANNEL
+from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 FILES = 1100
 
@@ -55,3 +56,22 @@ def test_a_server_with_more_than_a_thousand_connections_hears_of_changes(new_pos
         changes = PostgresChanges(url)
         assert hears(changes, url, "usr_1")
         changes.close()
+
+
+def test_an_announcement_that_nobody_understands_makes_nobody_deaf(new_postgresql: Callable[[], str]):
+    """Whoever may connect to the database may announce something."""
+    url = new_postgresql()
+    changes = PostgresChanges(url, end_sessions=lambda *_: None)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_notify(%s, %s)", (SESSIONS_CHANNEL, "no time"))
+    assert hears(changes, url, "usr_1")
+    changes.close()
+
+
+def test_while_nobody_polls_no_more_users_are_kept_than_a_bound(new_postgresql: Callable[[], str]):
+    url = new_postgresql()
+    changes = PostgresChanges(url)
+    changes.hear([f"usr_{number}" for number in range(MAX_NAMES + 1)])
+    assert changes.poll() is None
+    assert changes.poll() == set()
+    changes.close()

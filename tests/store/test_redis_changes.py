@@ -11,7 +11,8 @@ from redis import Redis
 from tests.services.redis import RedisServer, redis_server
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.store.redis.changes import HEARD_WITHIN, MAX_NAMES, RedisChanges, Watch
+from medusa_auth.store.hearing import HEARD_WITHIN, MAX_NAMES
+from medusa_auth.store.redis.changes import RedisChanges, Watch
 from medusa_auth.store.redis.client import RedisClient
 
 PREFIX = "session:"
@@ -128,7 +129,7 @@ def test_while_nobody_polls_no_more_is_kept_than_a_bound(redis: RedisServer):
         assert heard(changes) == set()
         put(redis, [f"n{number}" for number in range(MAX_NAMES + 100)])
         time.sleep(2 * HEARD_WITHIN)
-        assert len(changes._names) <= MAX_NAMES
+        assert len(changes._hearing._names) <= MAX_NAMES
         assert polled(changes) is None
 
 

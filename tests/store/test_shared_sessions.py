@@ -18,9 +18,9 @@ from medusa_auth.core.ids import secret_hash
 from medusa_auth.model import Role, Session, User
 from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records
+from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.redis import session_search, shared_sessions
-from medusa_auth.store.redis.changes import MAX_NAMES
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.sql.shared import announce_changes
 

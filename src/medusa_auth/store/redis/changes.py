@@ -19,18 +19,12 @@ from typing import Any
 from redis.connection import AbstractConnection
 from redis.exceptions import ReadOnlyError, RedisError, TimeoutError  # noqa: A004 - the builtin is not meant here
 
-from medusa_auth.errors import UnavailableError
+from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, Hearing
 from medusa_auth.store.redis.client import RedisClient
 
 __all__ = ["RedisChanges", "Watch", "answer"]
 
-# As on PostgreSQL: how often the server is asked, and how old its last answer may be.
-ASK_EVERY = 0.2  # seconds
-HEARD_WITHIN = 0.6
-CONNECT_AGAIN_AFTER = 0.2
-FIRST_ANSWER_SECONDS = 2.0
-# So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.
-MAX_NAMES = 10_000
+CONNECT_AGAIN_AFTER = 0.2  # seconds
 
 # What redis-py gives instead of an answer when a message has come.
 _MESSAGE = object()
@@ -68,27 +62,17 @@ class RedisChanges:
         self._client = client
         self._watch = watch
         self._clock = clock
-        self._lock = threading.Lock()
-        self._names: set[str] = set()
-        self._missed = False
-        self._heard_until = float("-inf")
+        self._hearing = Hearing(clock)
         # Written to when it is over: whoever waits for a message hears of that, too.
         self._woken, self._waking = socket.socketpair()
         self._was_away = False
         self._closed = threading.Event()
-        self._first_answer = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redis changes", daemon=True)
         self._thread.start()
-        # A server that does not answer now is heard later; until then nothing is cached.
-        self._first_answer.wait(FIRST_ANSWER_SECONDS)
+        self._hearing.wait()
 
     def poll(self) -> Collection[str] | None:
-        with self._lock:
-            if self._clock() > self._heard_until + HEARD_WITHIN:
-                raise UnavailableError("What was revoked cannot be heard right now.")
-            names, self._names = self._names, set()
-            missed, self._missed = self._missed, False
-        return None if missed else names
+        return self._hearing.poll()
 
     def close(self) -> None:
         self._closed.set()
@@ -113,8 +97,7 @@ class RedisChanges:
                     connection.disconnect()
 
     def _lost(self, error: Exception) -> None:
-        with self._lock:
-            self._heard_until = float("-inf")
+        self._hearing.lost()
         if isinstance(error, _OtherServersError):
             return
         # That nobody listens is no reason not to ask: then nothing is cached, and that is all.
@@ -125,9 +108,7 @@ class RedisChanges:
 
     def _listen(self, connections: Sequence[AbstractConnection]) -> None:
         servers = {self._set_up(connection) for connection in connections}
-        # What changed since the last connection is not known.
-        with self._lock:
-            self._missed = self._first_answer.is_set()
+        self._hearing.connected()
         arrival = select.poll()
         arrival.register(self._woken, select.POLLIN)
         for connection in connections:
@@ -165,26 +146,20 @@ class RedisChanges:
             # Each slot's range, and then who has it.
             if many and {bytes(slots[2][2]) for slots in answer(connection)} != servers:
                 raise _OtherServersError
-        with self._lock:
-            self._heard_until = asked_at
+        self._hearing.up_to(asked_at)
         self._client.set_away(away=False)
         if self._was_away:
             self._was_away = False
             self._client.failures.over()
-        self._first_answer.set()
 
     def _invalidated(self, message: Sequence[Any]) -> object:
         keys: Sequence[bytes] | None = message[1]
         if keys is None:
             # FLUSHALL or FLUSHDB.
-            with self._lock:
-                self._missed = True
+            self._hearing.miss()
             return _MESSAGE
         rests = {self._rest(key) for key in keys}
-        with self._lock:
-            self._names.update(self._watch.name(rest) for rest in rests)
-            if len(self._names) > MAX_NAMES:
-                self._names, self._missed = set(), True
+        self._hearing.add([self._watch.name(rest) for rest in rests])
         self._watch.changed(rests)
         return _MESSAGE
 

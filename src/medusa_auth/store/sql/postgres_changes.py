@@ -13,10 +13,11 @@ import select
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 import psycopg
 
-from medusa_auth.errors import UnavailableError
+from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, Hearing
 from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
 from medusa_auth.store.sql.postgres_connections import PatientConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
@@ -25,11 +26,7 @@ __all__ = ["PostgresChanges"]
 
 _log = logging.getLogger(__name__)
 
-# How often the server is asked, and how old its last answer may be: what is revoked is refused everywhere within this.
-ASK_EVERY = 0.2  # seconds
-HEARD_WITHIN = 0.6
-RECONNECT_AFTER = 0.2
-FIRST_ANSWER_SECONDS = 2.0
+RECONNECT_AFTER = 0.2  # seconds
 LOOK_FOR_POOLER_EVERY = 10.0
 
 
@@ -55,24 +52,14 @@ class PostgresChanges:
         self._url = psycopg_url(url)
         self._end_sessions = end_sessions
         self._clock = clock
-        self._lock = threading.Lock()
-        self._users: set[str] = set()
-        self._missed = False
-        self._heard_until = float("-inf")
+        self._hearing = Hearing(clock)
         self._closed = threading.Event()
-        self._first_answer = threading.Event()
         self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
         self._thread.start()
-        # A server that does not answer now is heard later; until then nothing is cached.
-        self._first_answer.wait(FIRST_ANSWER_SECONDS)
+        self._hearing.wait()
 
     def poll(self) -> Collection[str] | None:
-        with self._lock:
-            if self._clock() > self._heard_until + HEARD_WITHIN:
-                raise UnavailableError("What was revoked cannot be heard right now.")
-            users, self._users = self._users, set()
-            missed, self._missed = self._missed, False
-        return None if missed else users
+        return self._hearing.poll()
 
     def close(self) -> None:
         self._closed.set()
@@ -82,17 +69,16 @@ class PostgresChanges:
         while not self._closed.is_set():
             try:
                 self._listen()
-            except (psycopg.Error, OSError) as error:
-                with self._lock:
-                    self._heard_until = float("-inf")
-                _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
-                self._closed.wait(RECONNECT_AFTER)
             except _PoolerError:
                 _log.warning(
                     "DATABASE_URL leads to a pooler, where announcements may get lost: every check asks the database"
                 )
-                self._first_answer.set()
+                self._hearing.give_up_waiting()
                 self._closed.wait(LOOK_FOR_POOLER_EVERY)
+            except Exception as error:  # noqa: BLE001 - whatever it is: a thread that has ended never hears again
+                self._hearing.lost()
+                _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
+                self._closed.wait(RECONNECT_AFTER)
 
     def _listen(self) -> None:
         with PatientConnection.connect(
@@ -108,9 +94,7 @@ class PostgresChanges:
             connection.execute(f"LISTEN {CHANNEL}")
             if self._end_sessions is not None:
                 connection.execute(f"LISTEN {SESSIONS_CHANNEL}")
-            # What was announced since the last connection is not known.
-            with self._lock:
-                self._missed = self._first_answer.is_set()
+            self._hearing.connected()
             arrival = select.poll()
             arrival.register(connection.fileno(), select.POLLIN)
             while not self._closed.is_set():
@@ -121,21 +105,20 @@ class PostgresChanges:
     def _ask(self, connection: PatientConnection) -> None:
         asked_at = self._clock()
         connection.execute("SELECT 1")
-        with self._lock:
-            self._heard_until = asked_at
-        self._first_answer.set()
+        self._hearing.up_to(asked_at)
 
     def hear(self, users: Collection[str]) -> None:
         """What this process announced itself, at once."""
-        with self._lock:
-            self._users.update(users)
+        self._hearing.add(users)
 
     def _heard(self, notify: psycopg.Notify) -> None:
         if notify.channel == CHANNEL:
             self.hear([notify.payload])
         elif self._end_sessions is not None:
             user_id, _, since = notify.payload.rpartition(" ")
-            self._end_sessions(user_id, float(since))
+            # Whoever may connect to the database may announce what nobody understands.
+            with suppress(ValueError):
+                self._end_sessions(user_id, float(since))
 
 
 def _check_direct(connection: PatientConnection) -> None:
