@@ -141,7 +141,10 @@ def test_a_server_that_does_not_answer_is_not_believed_for_long(redis: RedisServ
             assert unheard(changes) < 2 * HEARD_WITHIN
         finally:
             redis.resume()
-        assert heard(changes) is None
+        put(redis, ["later"])
+        # Whether the connection was lost as well depends on which of the two waits ended first.
+        told = heard(changes)
+        assert told is None or "later" in told
 
 
 def test_closing_takes_no_time(redis: RedisServer):
