@@ -25,7 +25,10 @@ async def _issue(house: House, user: User, life: timedelta | None = None) -> tup
 
 
 async def _find(house: House, token: str) -> ApiToken:
-    return await house.records.read(lambda tx: house.api_tokens.find_with_user(tx, token, house.now)[0])
+    found = await house.records.look(house.api_tokens.find_with_users, token)
+    if found is None or house.api_tokens.has_expired(found[0], house.now):
+        raise AuthenticationError
+    return found[0]
 
 
 async def _check(house: House, identities: Identities, token: str) -> Identity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from medusa_auth.store.sql.records import SqlRecords
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class CountingRecords:
@@ -32,12 +34,12 @@ class CountingRecords:
         self.reads = 0
         self.on_read: Callable[[], None] = lambda: None
 
-    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+    async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._records.read(work)
 
-    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
         self.reads += 1
-        result = await self._records.look(work)
+        result = await self._records.look(find, key)
         self.on_read()
         return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from typing import TypeVar
@@ -24,6 +24,8 @@ from medusa_auth.store.sql.records import SqlRecords
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 # What a command line does in another process, with our own code.
 DELETE_USER = """
@@ -74,7 +76,7 @@ class ReadOnly(CountingRecords):
 class Down(CountingRecords):
     """A store that answers nothing."""
 
-    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
         self.reads += 1
         raise UnavailableError
 
@@ -248,8 +250,8 @@ async def test_a_check_after_a_revocation_does_not_join_a_question_from_before_i
     started, go_on = anyio.Event(), anyio.Event()
 
     class Slow(CountingRecords):
-        async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-            result = await super().look(work)
+        async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+            result = await super().look(find, key)
             if self.reads == 1:
                 started.set()
                 await go_on.wait()
@@ -288,8 +290,8 @@ async def test_whoever_asked_first_and_goes_away_takes_the_answer_from_nobody(ho
     session_id, asked, go_on = await house.sign_in(), anyio.Event(), anyio.Event()
 
     class Slow(CountingRecords):
-        async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-            result = await super().look(work)
+        async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+            result = await super().look(find, key)
             asked.set()
             await go_on.wait()
             return result

@@ -1,7 +1,10 @@
 """Hashes that we make, hashes that we read, and what is refused without being computed."""
 
 import base64
+import errno
+import os
 import struct
+import threading
 import time
 
 import anyio
@@ -17,6 +20,16 @@ MEDUSAS = (
 )
 CHEAP = Argon2id(memory_kib=8, passes=1)
 ODD_PASSWORDS = ["", " ", "a\0b", "\ud800", "pä\u0308ss", "x" * 73, "x" * 1024, "🔑" * 300]
+
+
+@pytest.mark.anyio
+async def test_who_hashes_lets_others_go_first():
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    pool = HashingPool(threads=1, queue=1)
+    assert await pool.run(niceness) == min(19, niceness() + 10)
+    pool.close()
 
 
 @pytest.mark.asvs("11.4.2")
@@ -130,6 +143,20 @@ async def test_what_does_not_fit_into_the_pool_is_refused_at_once_and_places_com
         blocked.set()
     assert refused[0].retry_after == 2
     assert await pool.run(lambda: "free") == "free"
+    pool.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS])
+async def test_where_niceness_is_forbidden_passwords_are_hashed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def forbidden(_: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "nice", forbidden)
+    pool = HashingPool(threads=1, queue=1)
+    assert await pool.run(lambda: "hashed") == "hashed"
     pool.close()
 
 

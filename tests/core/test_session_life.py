@@ -26,7 +26,8 @@ def _session(last_seen_at: datetime = NOW) -> Session:
 
 
 async def _find(house: House, session_id: str) -> Session:
-    session = await house.records.read(lambda tx: house.sessions.find(tx, session_id))
+    found = await house.records.read(lambda tx: house.sessions.find_with_users(tx, [session_id]))
+    session, _ = found[session_id]
     if RULES.is_over(session, house.now):
         raise AuthenticationError
     return session

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.databases import DatabasePool
+from tests.services.redis import redis_server, valkey_program
 
 from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records
@@ -32,7 +35,7 @@ def url(tmp_path: Path) -> str:
 
 
 # What every store keeps to is asked of each of these.
-STORES = ("memory", "sqlite", "postgresql", "postgresql and redis", "shared")
+STORES = ("memory", "sqlite", "postgresql", "postgresql and redis", "postgresql and valkey", "shared")
 LIFE = timedelta(hours=10)
 
 
@@ -41,6 +44,20 @@ class Store:
     records: Records
     listen: Callable[[], Changes]
     is_shared: bool = False
+
+
+@pytest.fixture(scope="module")
+def new_valkey() -> Iterator[Callable[[], tuple[str, str]]]:
+    """The URL of a Valkey, and a prefix that nobody has used."""
+    numbers = count()
+    with redis_server(executable=valkey_program()) as server:
+        yield lambda: (server.url, f"test-{next(numbers)}:")
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql_pool(new_postgresql: Callable[[], str]) -> DatabasePool:
+    """As `postgresql_pool`, for shared mode, whose trigger stays in a database."""
+    return DatabasePool(new_postgresql)
 
 
 @pytest.fixture(params=STORES)
@@ -56,10 +73,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         url = f"sqlite:///{tmp_path / 'test.db'}"
         migrate(url)
     else:
-        url = request.getfixturevalue("new_postgresql")()
+        kept = "shared_postgresql_pool" if request.param == "shared" else "postgresql_pool"
+        url = request.getfixturevalue(kept).take(request)
     sharing = None
     if request.param in ("postgresql and redis", "shared"):
         redis = request.getfixturevalue("new_redis")()
+    if request.param == "postgresql and valkey":
+        redis = request.getfixturevalue("new_valkey")()
     if request.param == "shared":
         announce_changes(url)
         sharing = Sharing(ExpressSessions(LIFE, secure=False, same_site="lax"), LIFE)

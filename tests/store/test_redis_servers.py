@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,8 @@ import anyio
 import pytest
 from redis import RedisCluster as ClusterClient
 from tests.services.certificates import certificates
-from tests.services.redis import redis_server
+from tests.services.process import free_port
+from tests.services.redis import redis_server, valkey_program
 from tests.services.redis_groups import DOWN_AFTER, RedisCluster, redis_cluster, watched_redis
 
 from medusa_auth.errors import SettingsError, UnavailableError
@@ -133,7 +134,13 @@ def over_a_socket() -> Iterator[str]:
         yield f"unix://{server.socket}?db=2"
 
 
-URLS = {"password": with_password, "ACL user": with_user, "unix socket": over_a_socket}
+@contextmanager
+def of_valkey() -> Iterator[str]:
+    with redis_server("--requirepass", PASSWORD, executable=valkey_program()) as server:
+        yield f"redis://:{ENCODED}@127.0.0.1:{server.port}"
+
+
+URLS = {"password": with_password, "ACL user": with_user, "unix socket": over_a_socket, "Valkey": of_valkey}
 
 
 @pytest.mark.parametrize("kind", URLS)
@@ -184,8 +191,9 @@ def redis_tls(folder: Path) -> Iterator[tuple[int, Path]]:
     made = certificates(folder)
     files = ("--tls-cert-file", str(made.server), "--tls-key-file", str(made.key), "--tls-auth-clients", "no")
     with redis_server(*files) as server:
-        server.say("CONFIG", "SET", "tls-port", server.port + 1)
-        yield server.port + 1, made.authority
+        port = free_port()
+        server.say("CONFIG", "SET", "tls-port", port)
+        yield port, made.authority
 
 
 async def test_a_wrong_password_is_told_to_the_operator_and_not_shown(
@@ -236,18 +244,31 @@ async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
 
 
-async def test_who_waits_for_redis_leaves_a_reader_to_those_who_do_not(new_postgresql: Callable[[], str]):
+def _sessions(tx: Transaction, ids: Sequence[str]) -> Mapping[str, object]:
+    return tx.sessions.find_with_users({session_id: f"hash of {session_id}" for session_id in ids})
+
+
+def _writable(tx: Transaction, emails: Sequence[str]) -> Mapping[str, object]:
+    tx.sessions.check_writable()
+    return tx.users.find_with_passwords(emails)
+
+
+def _users(tx: Transaction, emails: Sequence[str]) -> Mapping[str, object]:
+    return tx.users.find_with_passwords(emails)
+
+
+async def test_those_who_wait_for_redis_hold_up_nobody_who_does_not(new_postgresql: Callable[[], str]):
     with redis_server() as server, closing(Stores(new_postgresql(), server.url)) as stores:
-        read = stores.records.read
-        await read(lambda tx: tx.sessions.get("hash_1"), of_session=True)
+        look = stores.records.look
+        await look(_sessions, "id")
         server.pause()
         try:
             waiting = [
-                asyncio.create_task(read(lambda tx: tx.sessions.get("hash_1"), of_session=True)) for _ in range(20)
+                asyncio.create_task(look(find, f"{number}")) for number in range(20) for find in (_sessions, _writable)
             ]
             await anyio.wait_all_tasks_blocked()
             for _ in range(3):
-                await read(lambda tx: tx.users.get("usr_1"))
+                assert await look(_users, "ada@example.com") is None
             assert not any(task.done() for task in waiting), "they are not waited for"
             answers = await asyncio.gather(*waiting, return_exceptions=True)
         finally:

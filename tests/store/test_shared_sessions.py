@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 import redis
+from tests.databases import DatabasePool
 from tests.store.conftest import LIFE
 
 from medusa_auth.core.ids import secret_hash
+from medusa_auth.errors import UnavailableError
 from medusa_auth.model import Role, Session, User
 from medusa_auth.server.express_sessions import ExpressSessions
-from medusa_auth.store.base import Changes, Records
+from medusa_auth.store.base import Changes, Records, Transaction
 from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.redis import session_search, shared_sessions
@@ -59,8 +62,10 @@ class Shared:
 
 
 @pytest.fixture
-def shared(new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]]) -> Iterator[Shared]:
-    url, (redis_url, prefix) = new_postgresql(), new_redis()
+def shared(
+    request: pytest.FixtureRequest, shared_postgresql_pool: DatabasePool, new_redis: Callable[[], tuple[str, str]]
+) -> Iterator[Shared]:
+    url, (redis_url, prefix) = shared_postgresql_pool.take(request), new_redis()
     announce_changes(url)
     stores = Stores(url, redis_url, prefix, Sharing(SESSIONS, LIFE))
     with ExitStack() as stack:
@@ -90,7 +95,8 @@ async def user(shared: Shared) -> User:
 
 
 async def find(shared: Shared, session_id: str) -> Session | None:
-    return await shared.records.read(lambda tx: tx.sessions.find(session_id, secret_hash(session_id)))
+    found = await shared.records.read(lambda tx: tx.sessions.find_with_users({session_id: secret_hash(session_id)}))
+    return found[session_id][0] if found else None
 
 
 async def begin(shared: Shared, of: User, began: datetime) -> str:
@@ -205,3 +211,24 @@ async def test_a_worker_that_nobody_asks_keeps_no_endless_list(shared: Shared):
         pipeline.execute()
     time.sleep(changes.delay)
     until(lambda: changes.poll() is None)
+
+
+def find_all(tx: Transaction, session_ids: Sequence[str]) -> Mapping[str, tuple[Session, User]]:
+    return tx.sessions.find_with_users({session_id: secret_hash(session_id) for session_id in session_ids})
+
+
+async def test_a_session_that_a_full_redis_cannot_take_over_hinders_none_that_is_there(shared: Shared):
+    ada = await user(shared)
+    ours, theirs = await begin(shared, ada, datetime.now(UTC)), shared.write_as_medusa(ada.id)
+    look = shared.records.look
+    shared.redis.config_set("maxmemory", 1)
+    try:
+        found, refused = await asyncio.gather(
+            *(look(find_all, each) for each in (ours, theirs)), return_exceptions=True
+        )
+    finally:
+        shared.redis.config_set("maxmemory", 0)
+    assert isinstance(found, tuple)
+    assert found[1] == ada
+    assert isinstance(refused, UnavailableError)
+    assert await look(find_all, theirs)

@@ -107,10 +107,10 @@ async def test_the_turn_of_a_writer_whose_caller_went_away_ends_with_its_work_an
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert records._turns.writers.locked()
+    assert records._turns._writers.locked()
     go.set()
     with anyio.fail_after(5):
-        while records._turns.writers.locked():
+        while records._turns._writers.locked():
             await anyio.sleep(0.001)
 
 

@@ -74,7 +74,7 @@ class AccessTokens:
     def verify(self, token: str, now: datetime) -> AccessToken:
         """What `token` says, if one of the keys signed it, it is an access token, and this is its time.
 
-        Raises AuthenticationError. Whether it was revoked is the store's to say: `find_user`.
+        Raises AuthenticationError. Whether it was revoked is the store's to say: `find_users`.
         """
         claims = self._jwts.signed_claims(token)
         user_id, expires_at = claims.get(self._claims.subject), moment(claims, "exp")
@@ -95,12 +95,16 @@ class AccessTokens:
             raise AuthenticationError
         return AccessToken(token_id, user_id, issued_at, expires_at)
 
-    def find_user(self, tx: Transaction, token: AccessToken) -> User:
-        """Whose it is. Raises AuthenticationError if they are no more, or if a logout or the like has ended it."""
-        state = tx.access_tokens.find_user(token.user_id, token.id)
-        if state is None or state.is_revoked or _is_before(token.issued_at, state.not_before):
-            raise AuthenticationError
-        return state.user
+    def find_users(self, tx: Transaction, tokens: Sequence[AccessToken]) -> Mapping[AccessToken, User]:
+        """Whose these are, without those whose users are no more, and those that a logout or the like has ended."""
+        states = tx.access_tokens.find_users({(token.user_id, token.id) for token in tokens})
+        return {
+            token: state.user
+            for token in tokens
+            if (state := states.get((token.user_id, token.id)))
+            and not state.is_revoked
+            and not _is_before(token.issued_at, state.not_before)
+        }
 
     def revoke(self, tx: Transaction, token: AccessToken, now: datetime) -> None:
         """End this one everywhere."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, new_id, secret_hash
-from medusa_auth.errors import AuthenticationError, InvalidRequestError
+from medusa_auth.errors import InvalidRequestError
 from medusa_auth.model import ApiToken, User
 from medusa_auth.store.base import Transaction
 
@@ -76,18 +76,20 @@ class ApiTokens:
         record = ApiToken(id=new_id("tok", now, self._random), user_id=user.id, name=CHOSEN_NAME, created_at=now)
         tx.api_tokens.add(record, secret_hash(token))
 
-    def find_with_user(self, tx: Transaction, token: str, now: datetime) -> tuple[ApiToken, User]:
-        """The living record of `token`, and whose it is.
-
-        Raises AuthenticationError if it never was, was revoked, or has expired, or if they are no more.
-        """
-        found = tx.api_tokens.get_with_user(secret_hash(token))
-        if found is None and self._readable:
-            user = tx.users.find_by_readable_token(token)
-            found = None if user is None else (_readable_record(user, token), user)
-        if found is None or (found[0].expires_at is not None and now >= found[0].expires_at):
-            raise AuthenticationError
+    def find_with_users(self, tx: Transaction, tokens: Sequence[str]) -> Mapping[str, tuple[ApiToken, User]]:
+        """By the token, the records of those that were not revoked, each with its user; `has_expired` tells more."""
+        hashes = {token: secret_hash(token) for token in tokens}
+        by_hash = tx.api_tokens.find_with_users([*hashes.values()])
+        found = {token: by_hash[token_hash] for token, token_hash in hashes.items() if token_hash in by_hash}
+        unknown = [token for token in tokens if token not in found] if self._readable else []
+        if unknown:
+            readable = tx.users.find_by_readable_tokens(unknown)
+            found |= {token: (_readable_record(user, token), user) for token, user in readable.items()}
         return found
+
+    def has_expired(self, record: ApiToken, now: datetime) -> bool:
+        """Whether its end is now or was before; one without an end never has."""
+        return record.expires_at is not None and now >= record.expires_at
 
     def is_due(self, record: ApiToken, now: datetime) -> bool:
         """Whether the last use has to be written again."""

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import ApiTokens
@@ -23,6 +23,8 @@ from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
 
 __all__ = ["Clock", "Credential", "Identities"]
+
+T = TypeVar("T")
 
 Clock = Callable[[], datetime]
 """Tells the time, aware and in UTC."""
@@ -169,9 +171,7 @@ class Identities:
         if session_id is None:
             raise AuthenticationError
 
-        session, user = await self._records.look(
-            lambda tx: self._sessions.find_with_user(tx, session_id), of_session=True
-        )
+        session, user = _found(await self._records.look(self._sessions.find_with_users, session_id))
         if self._sessions.rules.is_over(session, now):
             # Whoever shares it would keep it.
             await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
@@ -185,11 +185,13 @@ class Identities:
     async def _prove_access_token(self, secret: str, now: datetime) -> _Known:
         token = self._access_tokens.verify(secret, now)
 
-        user = await self._records.look(lambda tx: self._access_tokens.find_user(tx, token))
+        user = _found(await self._records.look(self._access_tokens.find_users, token))
         return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",), token.issued_at), token.expires_at)
 
     async def _prove_api_token(self, secret: str, now: datetime) -> _Known:
-        token, user = await self._records.look(lambda tx: self._api_tokens.find_with_user(tx, secret, now))
+        token, user = _found(await self._records.look(self._api_tokens.find_with_users, secret))
+        if self._api_tokens.has_expired(token, now):
+            raise AuthenticationError
         used_at = token.last_used_at or token.created_at
         if self._api_tokens.is_due(token, now):
             used_at = await self._touched(lambda tx: tx.api_tokens.touch(token.id, now), now, used_at)
@@ -247,6 +249,12 @@ class _Cache:
             keys.discard(key)
             if not keys:
                 del self._named[name]
+
+
+def _found(what: T | None) -> T:
+    if what is None:
+        raise AuthenticationError
+    return what
 
 
 def _names(identity: Identity) -> tuple[str, str]:

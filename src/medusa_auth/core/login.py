@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,13 +108,7 @@ class Login:
         raise AuthenticationError
 
     async def _prove(self, email: str, password: str, *, for_session: bool) -> _Proof:
-        def find(tx: Transaction) -> tuple[User, str | None] | None:
-            if for_session:
-                # Hashing costs too much to find out only then that the session cannot be kept.
-                tx.sessions.check_writable()
-            return tx.users.get_with_password(email)
-
-        found = await self._records.read(find, of_session=for_session)
+        found = await self._records.look(_find_where_sessions_can_be_kept if for_session else _find, email)
         password_hash = found[1] if found else None
         check = await self._passwords.check(password, password_hash)
         if not check.ok:
@@ -129,3 +123,13 @@ class Login:
         if proof.upgraded_hash is not None:
             tx.users.set_password_hash(found[0].id, proof.upgraded_hash)
         return then(tx, found[0])
+
+
+def _find(tx: Transaction, emails: Sequence[str]) -> Mapping[str, tuple[User, str | None]]:
+    return tx.users.find_with_passwords(emails)
+
+
+def _find_where_sessions_can_be_kept(tx: Transaction, emails: Sequence[str]) -> Mapping[str, tuple[User, str | None]]:
+    """Hashing costs too much to find out only then that a session cannot be. Raises UnavailableError."""
+    tx.sessions.check_writable()
+    return _find(tx, emails)

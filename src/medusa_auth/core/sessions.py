@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from medusa_auth.core.ids import Random, secret_hash
-from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Context, Session, User
 from medusa_auth.store.base import Others, Transaction
 
@@ -66,19 +66,9 @@ class Sessions:
         tx.sessions.add(session, session_id, others)
         return session_id, session
 
-    def find(self, tx: Transaction, session_id: str) -> Session:
-        """The session of that id; `rules` tell whether it is over. Raises AuthenticationError if there is none."""
-        session = tx.sessions.find(session_id, secret_hash(session_id))
-        if session is None:
-            raise AuthenticationError
-        return session
-
-    def find_with_user(self, tx: Transaction, session_id: str) -> tuple[Session, User]:
-        """As `find`, with its user. Raises AuthenticationError, also if they are no more."""
-        found = tx.sessions.find_with_user(session_id, secret_hash(session_id))
-        if found is None:
-            raise AuthenticationError
-        return found
+    def find_with_users(self, tx: Transaction, session_ids: Sequence[str]) -> Mapping[str, tuple[Session, User]]:
+        """By the id, those that there are, each with its user; `rules` tell whether one is over."""
+        return tx.sessions.find_with_users({session_id: secret_hash(session_id) for session_id in session_ids})
 
     def end(self, tx: Transaction, session_id: str, now: datetime) -> Others | None:
         """End it everywhere, and tell what others kept in it; ending one that does not exist is no error."""

@@ -6,7 +6,7 @@ raises `UnavailableError`: the caller never takes silence for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -33,6 +33,8 @@ __all__ = [
 
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 Others = Mapping[str, Any]
 
 
@@ -62,10 +64,13 @@ class Users(Protocol):
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
         """The user of an address in its stored form, and the password's hash."""
 
+    def find_with_passwords(self, emails: Sequence[str]) -> Mapping[str, tuple[User, str | None]]:
+        """As `get_with_password`, of many: by the address."""
+
     def get_password_hash(self, user_id: str) -> str | None: ...
 
-    def find_by_readable_token(self, token: str) -> User | None:
-        """Whose readable API token it is, if it is one user's alone: see `core.api_tokens`."""
+    def find_by_readable_tokens(self, tokens: Sequence[str]) -> Mapping[str, User]:
+        """Whose readable API tokens these are, of those that are one user's alone: see `core.api_tokens`."""
 
     def get_readable_token(self, user_id: str) -> str | None: ...
 
@@ -108,11 +113,8 @@ class Sessions(Protocol):
     program keeps in one is called `others`; where sessions are ours alone there is none.
     """
 
-    def find(self, session_id: str, id_hash: str) -> Session | None:
-        """As `get`, of whoever presents the id."""
-
-    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:
-        """As `find`, with its user, if they live: asked once."""
+    def find_with_users(self, id_hashes: Mapping[str, str]) -> Mapping[str, tuple[Session, User]]:
+        """By the id, those whose users live, each with its user, asked together. `id_hashes` is by the id, too."""
 
     def get(self, id_hash: str) -> Session | None: ...
 
@@ -156,8 +158,8 @@ class AccessTokens(Protocol):
 
     def set_not_before(self, user_id: str, moment: datetime) -> None: ...
 
-    def find_user(self, user_id: str, token_id: str) -> TokenState | None:
-        """What there is to know of a token of the user's, if they live: asked once."""
+    def find_users(self, tokens: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], TokenState]:
+        """What there is to know of those whose users live, asked together; each is a user's id and the token's."""
 
     def is_revoked(self, token_id: str) -> bool: ...
 
@@ -172,8 +174,8 @@ class ApiTokens(Protocol):
 
     def get_by_hash(self, token_hash: str) -> ApiToken | None: ...
 
-    def get_with_user(self, token_hash: str) -> tuple[ApiToken, User] | None:
-        """The one of that hash, with its user, if they live: asked once."""
+    def find_with_users(self, token_hashes: Sequence[str]) -> Mapping[str, tuple[ApiToken, User]]:
+        """By their hashes, those whose users live, each with its user, asked together."""
 
     def list(self) -> Sequence[ApiToken]:
         """All, oldest first."""
@@ -278,14 +280,16 @@ class Pingable(Protocol):
 class Records(Pingable, Protocol):
     """A transaction is a function of it: it runs in a thread of the store's, as a whole."""
 
-    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers.
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """The result of `work`, which only reads: it sees one moment of the store, and does not wait for writers."""
 
-        `of_session`: it asks for sessions. Should they be elsewhere, and slow, others need not wait for it.
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+        """What `find` finds for `key`, or None.
+
+        Those who look with the same `find` at the same time are answered together: it is given the keys of all of
+        them. It begins after the last of them asked, and not in a transaction: of several things that it asks of a
+        store, each is answered as of its own moment.
         """
-
-    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-        """As `read`, for less, of work that asks one thing: of several, each would be answered as of its own moment."""
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, committed, durably, when it is given. What `work` raises undoes it, and is raised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,9 +37,12 @@ class MemoryAccessTokens:
         row = self._not_before.get(user_id)
         return None if row is None else row.moment
 
-    def find_user(self, user_id: str, token_id: str) -> TokenState | None:
-        user = self._users.get(user_id)
-        return None if user is None else TokenState(user, self.not_before(user_id), self.is_revoked(token_id))
+    def find_users(self, tokens: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], TokenState]:
+        return {
+            (user_id, token_id): TokenState(user, self.not_before(user_id), self.is_revoked(token_id))
+            for user_id, token_id in tokens
+            if (user := self._users.get(user_id))
+        }
 
     def set_not_before(self, user_id: str, moment: datetime) -> None:
         self._not_before.put(_NotBefore(user_id, moment))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,10 +36,12 @@ class MemoryApiTokens:
     def get_by_hash(self, token_hash: str) -> ApiToken | None:
         return _read(next(self._tokens.where("token_hash", token_hash), None))
 
-    def get_with_user(self, token_hash: str) -> tuple[ApiToken, User] | None:
-        token = self.get_by_hash(token_hash)
-        user = token and self._users.get(token.user_id)
-        return (token, user) if token and user else None
+    def find_with_users(self, token_hashes: Sequence[str]) -> Mapping[str, tuple[ApiToken, User]]:
+        return {
+            token_hash: (token, user)
+            for token_hash in token_hashes
+            if (token := self.get_by_hash(token_hash)) and (user := self._users.get(token.user_id))
+        }
 
     def list(self) -> Sequence[ApiToken]:
         return [ApiToken(**values(kept, ApiToken)) for kept in self._tokens.where("created_at")]

@@ -6,7 +6,7 @@ what the store holds, all at once, and writers take turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -27,8 +27,10 @@ from medusa_auth.store.turns import Turns
 __all__ = ["MemoryRecords", "MemoryTransaction"]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
-READERS = 4
+READERS = 2
 # The latest of them. Whoever missed more forgets everybody.
 ANNOUNCEMENTS_KEPT = 1000
 
@@ -74,11 +76,14 @@ class MemoryRecords:
         self._numbers = count(1)
         self._turns = Turns(READERS, writers=1)
 
-    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:  # noqa: ARG002 - all are here
+    async def read(self, work: Callable[[Transaction], T]) -> T:
         return await self._turns.read(lambda: work(MemoryTransaction(self.held, self._numbers)))
 
-    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:  # noqa: ARG002
-        return await self.read(work)
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+        def find_all(keys: Sequence[K]) -> Mapping[K, V]:
+            return find(MemoryTransaction(self.held, self._numbers), keys)
+
+        return await self._turns.look(find, key, find_all)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         return await self._turns.write(lambda: self._write(work))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,13 +21,13 @@ class MemorySessions:
         self._users = MemoryUsers(draft)
         self._sessions = Table[Session](draft, "session", "id_hash", by=("user_id", "expires_at"))
 
-    def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
-        return self.get(id_hash)
-
-    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:
-        session = self.find(session_id, id_hash)
-        user = session and self._users.get(session.user_id)
-        return (session, user) if session and user else None
+    def find_with_users(self, id_hashes: Mapping[str, str]) -> Mapping[str, tuple[Session, User]]:
+        present = {session_id: self.get(id_hash) for session_id, id_hash in id_hashes.items()}
+        return {
+            session_id: (session, user)
+            for session_id, session in present.items()
+            if session and (user := self._users.get(session.user_id))
+        }
 
     def get(self, id_hash: str) -> Session | None:
         return self._sessions.get(id_hash)

@@ -34,12 +34,15 @@ class MemoryUsers:
     def get_with_password(self, email: str) -> tuple[User, str | None] | None:
         return next(((_read(kept), kept.password_hash) for kept in self._living("email", email)), None)
 
+    def find_with_passwords(self, emails: Sequence[str]) -> Mapping[str, tuple[User, str | None]]:
+        return {email: found for email in emails if (found := self.get_with_password(email))}
+
     def get_password_hash(self, user_id: str) -> str | None:
         return next((kept.password_hash for kept in self._living("id", user_id)), None)
 
-    def find_by_readable_token(self, token: str) -> User | None:
-        found = list(self._living("readable_token", token))
-        return _read(found[0]) if len(found) == 1 else None
+    def find_by_readable_tokens(self, tokens: Sequence[str]) -> Mapping[str, User]:
+        found = {token: list(self._living("readable_token", token)) for token in tokens}
+        return {token: _read(users[0]) for token, users in found.items() if len(users) == 1}
 
     def get_readable_token(self, user_id: str) -> str | None:
         return next((kept.readable_token for kept in self._living("id", user_id)), None)

@@ -100,11 +100,11 @@ class RedisChanges:
         self._hearing.lost()
         if isinstance(error, _OtherServersError):
             return
+        self._was_away = True
+        self._client.failures.tell(error)
         # That nobody listens is no reason not to ask: then nothing is cached, and that is all.
         away = isinstance(error, (TimeoutError, ReadOnlyError)) or not self._client.answers()
         self._client.set_away(away=away)
-        self._was_away = True
-        self._client.failures.tell(error)
 
     def _listen(self, connections: Sequence[AbstractConnection]) -> None:
         servers = {self._set_up(connection) for connection in connections}

@@ -63,10 +63,11 @@ class RedisClient:
         self._away_until = float("inf" if away else "-inf")
 
     def answers(self) -> bool:
-        """Whether it can be asked, also if it was away."""
+        """Whether it can be asked, also if it was away; an operator is told why not."""
         try:
             _ping(self._connected())
-        except (RedisError, RedisClusterException, OSError):
+        except (RedisError, RedisClusterException, OSError) as error:
+            self.failures.tell(error)
             return False
         return True
 

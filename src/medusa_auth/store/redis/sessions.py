@@ -7,7 +7,7 @@ has. That a session has ended is kept in SQL as well: Redis may lose its last se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ class EndedSessions(Protocol):
 
     def has_ended(self, id_hash: str, user_id: str, created_at: datetime) -> bool: ...
 
-    def living_user(self, id_hash: str, user_id: str, created_at: datetime) -> User | None: ...
+    def living_users(self, sessions: Collection[Session]) -> Mapping[str, User]: ...
 
     def earliest(self, user_id: str) -> datetime | None: ...
 
@@ -59,13 +59,14 @@ class RedisSessions:
         self._written: dict[str, Session | None] = {}
         self._waiting: list[Callable[[Any], object]] = []
 
-    def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
-        return self.get(id_hash)
-
-    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:  # noqa: ARG002 - as above
-        session = self.present(id_hash)
-        user = session and self._ended.living_user(id_hash, session.user_id, session.created_at)
-        return (session, user) if session and user else None
+    def find_with_users(self, id_hashes: Mapping[str, str]) -> Mapping[str, tuple[Session, User]]:
+        present = self.present_ones([*id_hashes.values()])
+        users = self._ended.living_users(present.values()) if present else {}
+        return {
+            session_id: (present[id_hash], users[id_hash])
+            for session_id, id_hash in id_hashes.items()
+            if id_hash in users
+        }
 
     def get(self, id_hash: str) -> Session | None:
         session = self.present(id_hash)
@@ -98,9 +99,8 @@ class RedisSessions:
     def delete_of_user(self, user_id: str) -> int:
         # All at once, however many there are: a password has to be changed within the time of a transaction.
         names: Sequence[bytes] = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
-        unread = [name.decode() for name in names if name.decode() not in self._written]
-        present = [decode(text) for text in self._client.call(partial(self._read, unread))]
-        found = [each for each in (*present, *self._written.values()) if each is not None and each.user_id == user_id]
+        known = self.present_ones([*{name.decode() for name in names} | self._written.keys()])
+        found = [session for session in known.values() if session.user_id == user_id]
         self._end_all(found)
         return len(found)
 
@@ -129,6 +129,13 @@ class RedisSessions:
         if id_hash in self._written:
             return self._written[id_hash]
         return decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+
+    def present_ones(self, id_hashes: Sequence[str]) -> Mapping[str, Session]:
+        """As `present`, of many, by `id_hash`; those that there are."""
+        unread = [id_hash for id_hash in id_hashes if id_hash not in self._written]
+        read = dict(zip(unread, self._client.call(partial(self._read, unread)), strict=True)) if unread else {}
+        found = {id_hash: self._written.get(id_hash) or decode(read.get(id_hash)) for id_hash in id_hashes}
+        return {id_hash: session for id_hash, session in found.items() if session is not None}
 
     def write(self, session: Session, redis: Any) -> None:
         """At once. Raises RedisError."""

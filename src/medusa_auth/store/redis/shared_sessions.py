@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from medusa_auth.errors import UnavailableError
 from medusa_auth.model import Session, User
 from medusa_auth.store.base import ForeignSession, ForeignSessions, Others
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.session_search import ADOPTED, SessionSearch
 from medusa_auth.store.redis.sessions import MILLISECOND, EndedSessions, RedisSessions
 from medusa_auth.store.redis.shared_keys import ENDED_KEY, FOREIGN_PREFIX, hash_of
+from medusa_auth.store.turns import OneByOneError
 
 __all__ = ["SharedSessions"]
 
@@ -56,20 +58,21 @@ class SharedSessions:
         # What has ended in this transaction.
         self._gone: set[str] = set()
 
-    def find(self, session_id: str, id_hash: str) -> Session | None:
-        session = self._present(session_id, id_hash)
-        if session is None or self._ended.has_ended(id_hash, session.user_id, session.created_at):
-            return None
-        return session
-
-    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:
-        session = self._present(session_id, id_hash)
-        user = session and self._ended.living_user(id_hash, session.user_id, session.created_at)
-        return (session, user) if session and user else None
+    def find_with_users(self, id_hashes: Mapping[str, str]) -> Mapping[str, tuple[Session, User]]:
+        present = self._present_ones(id_hashes)
+        users = self._ended.living_users(present.values()) if present else {}
+        return {
+            session_id: (session, users[session.id_hash])
+            for session_id, session in present.items()
+            if session.id_hash in users
+        }
 
     def get(self, id_hash: str) -> Session | None:
         session_id = self._session_id(id_hash)
-        return None if session_id is None else self.find(session_id, id_hash)
+        session = None if session_id is None else self._present_ones({session_id: id_hash}).get(session_id)
+        if session is None or self._ended.has_ended(id_hash, session.user_id, session.created_at):
+            return None
+        return session
 
     def add(self, session: Session, session_id: str, others: Others | None = None) -> None:
         self._own.add(session, session_id)
@@ -81,7 +84,7 @@ class SharedSessions:
 
     def delete(self, id_hash: str, session_id: str | None = None) -> str | None:
         session_id = session_id or self._session_id(id_hash)
-        found = None if session_id is None or id_hash in self._gone else self._read(session_id, id_hash)
+        found = None if session_id is None else self._read(session_id, id_hash)
         own = self._own.present(id_hash)
         user_id = (found.user_id if found else None) or (own.user_id if own else None)
         if session_id is None or user_id is None:
@@ -132,26 +135,48 @@ class SharedSessions:
     def _key(self, session_id: str) -> str:
         return f"{self._prefix}{FOREIGN_PREFIX}{session_id}"
 
-    def _present(self, session_id: str, id_hash: str) -> Session | None:
-        """As Redis has it, whether all of its user's have ended or not."""
-        found = None if id_hash in self._gone else self._read(session_id, id_hash)
-        if found is None or found.user_id is None:
-            return None
-        session = self._own.present(id_hash)
-        if session is None or session.user_id != found.user_id:
-            session = self._adopted(session_id, id_hash, found, found.user_id)
-        return replace(session, last_seen_at=max(session.last_seen_at, found.seen_at))
+    def _present_ones(self, id_hashes: Mapping[str, str]) -> Mapping[str, Session]:
+        """By the id, as Redis has them, whether all of their users' have ended or not."""
+        found = self._read_all(id_hashes)
+        own = self._own.present_ones([id_hashes[session_id] for session_id in found]) if found else {}
+        present: dict[str, Session] = {}
+        for session_id, foreign in found.items():
+            id_hash, user_id = id_hashes[session_id], foreign.user_id
+            if user_id is not None:
+                session = own.get(id_hash)
+                if session is None or session.user_id != user_id:
+                    try:
+                        session = self._adopted(session_id, id_hash, foreign, user_id)
+                    except UnavailableError:
+                        if len(id_hashes) > 1:
+                            # Redis may be full, and still tell of all that are there already.
+                            raise OneByOneError from None
+                        raise
+                present[session_id] = replace(session, last_seen_at=max(session.last_seen_at, foreign.seen_at))
+        return present
 
     def _read(self, session_id: str, id_hash: str) -> ForeignSession | None:
-        def read(redis: Any) -> tuple[bytes | None, float | None]:
-            with redis.pipeline(transaction=False) as pipeline:
-                pipeline.get(self._key(session_id))
-                pipeline.zscore(self._ended_key, id_hash)
-                text, ended = pipeline.execute()
-            return text, ended
+        return self._read_all({session_id: id_hash}).get(session_id)
 
-        text, ended = self._client.call(read)
-        return None if text is None or ended is not None else self._foreign.decode(text)
+    def _read_all(self, id_hashes: Mapping[str, str]) -> Mapping[str, ForeignSession]:
+        """By the id, those that there are and that have not ended."""
+
+        def read(redis: Any) -> Sequence[Any]:
+            with redis.pipeline(transaction=False) as pipeline:
+                for session_id, id_hash in id_hashes.items():
+                    pipeline.get(self._key(session_id))
+                    pipeline.zscore(self._ended_key, id_hash)
+                answers: Sequence[Any] = pipeline.execute()
+            return answers
+
+        answers = self._client.call(read)
+        found: dict[str, ForeignSession] = {}
+        for (session_id, id_hash), text, ended in zip(id_hashes.items(), answers[::2], answers[1::2], strict=True):
+            if text is not None and ended is None and id_hash not in self._gone:
+                foreign = self._foreign.decode(text)
+                if foreign is not None:
+                    found[session_id] = foreign
+        return found
 
     def _adopted(self, session_id: str, id_hash: str, found: ForeignSession, user_id: str) -> Session:
         """Our record of a session that was made by the other program."""

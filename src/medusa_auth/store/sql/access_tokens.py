@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from medusa_auth.store.base import TokenState
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.padding import padded
 from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlAccessTokens"]
 
 _not_before = tables.access_token_not_before
 _revoked = tables.access_token_revoked
-# Built once: every check that the cache does not answer says it.
-_STATE = (
-    select(
-        *user_columns,
-        _not_before.c.moment,
-        exists().where(_revoked.c.token_id == bindparam("token_id")).label("revoked"),
-    )
+# Built once: the checks that the cache does not answer say them. Hardly ever has one of the tokens been revoked.
+_are_these = _revoked.c.token_id.in_(bindparam("token_ids", expanding=True))
+_STATES = (
+    select(*user_columns, _not_before.c.moment, exists().where(_are_these).label("any_revoked"))
     .join_from(tables.user, _not_before, tables.user.c.id == _not_before.c.user_id, isouter=True)
-    .where(tables.user.c.id == bindparam("user_id"), living)
+    .where(tables.user.c.id.in_(bindparam("user_ids", expanding=True)), living)
 )
+_REVOKED = select(_revoked.c.token_id).where(_are_these)
 
 
 class SqlAccessTokens:
@@ -36,11 +36,19 @@ class SqlAccessTokens:
         query = select(_not_before.c.moment).where(_not_before.c.user_id == user_id)
         return self._connection.execute(query).scalar()
 
-    def find_user(self, user_id: str, token_id: str) -> TokenState | None:
-        if "\0" in user_id:
-            return None
-        row = self._connection.execute(_STATE, {"user_id": user_id, "token_id": token_id}).first()
-        return None if row is None else TokenState(read_user(row), row.moment, bool(row.revoked))
+    def find_users(self, tokens: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], TokenState]:
+        user_ids = {user_id for user_id, _ in tokens if "\0" not in user_id}
+        token_ids = padded([token_id for _, token_id in tokens])
+        rows = self._connection.execute(_STATES, {"user_ids": padded(user_ids), "token_ids": token_ids}).all()
+        revoked: Collection[str] = ()
+        if rows and rows[0].any_revoked:
+            revoked = set(self._connection.execute(_REVOKED, {"token_ids": token_ids}).scalars())
+        users = {row.id: (read_user(row), row.moment) for row in rows}
+        return {
+            (user_id, token_id): TokenState(*users[user_id], token_id in revoked)
+            for user_id, token_id in tokens
+            if user_id in users
+        }
 
     def set_not_before(self, user_id: str, moment: datetime) -> None:
         moved = update(_not_before).where(_not_before.c.user_id == user_id).values(moment=moment)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from medusa_auth.model import ApiToken, User
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.padding import padded
 from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlApiTokens"]
@@ -24,10 +25,10 @@ _columns = (
 )
 _BY_HASH = select(*_columns).where(_token.c.token_hash == bindparam("token_hash"))
 # The user's columns come last, so that by their names they are the ones.
-_WITH_USER = (
-    select(*(column.label(f"token_{column.name}") for column in _columns), *user_columns)
+_WITH_USERS = (
+    select(_token.c.token_hash, *(column.label(f"token_{column.name}") for column in _columns), *user_columns)
     .join(tables.user, tables.user.c.id == _token.c.user_id)
-    .where(_token.c.token_hash == bindparam("token_hash"), living)
+    .where(_token.c.token_hash.in_(bindparam("token_hashes", expanding=True)), living)
 )
 
 
@@ -45,9 +46,9 @@ class SqlApiTokens:
         row = self._connection.execute(_BY_HASH, {"token_hash": token_hash}).first()
         return None if row is None else ApiToken(*row)
 
-    def get_with_user(self, token_hash: str) -> tuple[ApiToken, User] | None:
-        row = self._connection.execute(_WITH_USER, {"token_hash": token_hash}).first()
-        return None if row is None else (ApiToken(*row[: len(_columns)]), read_user(row))
+    def find_with_users(self, token_hashes: Sequence[str]) -> Mapping[str, tuple[ApiToken, User]]:
+        rows = self._connection.execute(_WITH_USERS, {"token_hashes": padded(token_hashes)})
+        return {row.token_hash: (ApiToken(*row[1 : len(_columns) + 1]), read_user(row)) for row in rows}
 
     def list(self) -> Sequence[ApiToken]:
         query = select(*_columns).order_by(_token.c.created_at, _token.c.id)

@@ -15,10 +15,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from medusa_auth.errors import SettingsError
+from medusa_auth.store.turns import LOOKERS
 
 __all__ = ["Access", "Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
 
-READERS = 4
+READERS = 2
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
 SQLITE_WRITERS = 1
 POSTGRESQL_WRITERS = 4
@@ -115,7 +116,8 @@ def _postgresql(url: str, *, patient: bool) -> Database:
     limit = PATIENT_SECONDS * 1000 if patient else STATEMENT_TIMEOUT
     engine = create_engine(
         sqlalchemy_url(url),
-        pool_size=READERS + POSTGRESQL_WRITERS,
+        hide_parameters=True,
+        pool_size=READERS + LOOKERS + POSTGRESQL_WRITERS,
         max_overflow=0,
         # Younger than most firewalls' patience.
         pool_recycle=300,
@@ -141,7 +143,10 @@ def _connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
 
 def _sqlite(url: str, *, patient: bool) -> Database:
     busy = PATIENT_SECONDS if patient else BUSY_SECONDS
-    engine = create_engine(url, connect_args={"timeout": busy}, pool_size=READERS + SQLITE_WRITERS, max_overflow=0)
+    connections = READERS + LOOKERS + SQLITE_WRITERS
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": busy}, pool_size=connections, max_overflow=0
+    )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: object) -> None:

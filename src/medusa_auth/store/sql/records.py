@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from medusa_auth.store.base import Sessions, Transaction
 from medusa_auth.store.sql import tables
@@ -28,6 +28,8 @@ from medusa_auth.store.turns import ANSWER_WITHIN, Turns, unavailable
 __all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 # Workers read an announcement at their next check. One that slept longer finds a gap and forgets everybody.
 ANNOUNCED_FOR = timedelta(hours=1)
@@ -87,15 +89,18 @@ class SqlRecords:
         self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
-        self._turns = Turns(self._database.readers, self._database.writers, sessions_elsewhere=sessions is not None)
+        self._turns = Turns(self._database.readers, self._database.writers)
         # Whoever does a transaction again does it alone, in this process.
         self._again = threading.Lock()
 
-    async def read(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.READ), of_session=of_session)
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._turns.read(lambda: self._repeated(work, Access.READ))
 
-    async def look(self, work: Callable[[Transaction], T], *, of_session: bool = False) -> T:
-        return await self._turns.read(lambda: self._repeated(work, Access.LOOK), of_session=of_session)
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+        def find_all(keys: Sequence[K]) -> Mapping[K, V]:
+            return self._repeated(lambda tx: find(tx, keys), Access.LOOK)
+
+        return await self._turns.look(find, key, find_all)
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         return await self._turns.write(lambda: self._repeated(work, Access.WRITE))
@@ -149,7 +154,7 @@ def _failures() -> Iterator[None]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in IN_THE_WAY:
             raise _InTheWayError from None
-        if isinstance(error, IntegrityError):
+        if isinstance(error, (IntegrityError, DataError)):
             raise
         raise unavailable() from None
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -9,22 +10,23 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from medusa_auth.model import Session, User
 from medusa_auth.store.base import Others
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.padding import padded
 from medusa_auth.store.sql.users import living, read_user, user_columns
 
 __all__ = ["SqlSessions"]
 
 _session = tables.session
-# Built once: every login says them, or every check that the cache does not answer.
+# Built once: every login says them, or the checks that the cache does not answer.
 _ADD = insert(_session)
 _BY_HASH = select(_session).where(_session.c.id_hash == bindparam("id_hash"))
 # The user's columns come last, so that by their names they are the ones.
-_WITH_USER = (
+_WITH_USERS = (
     select(
         *(column.label(f"session_{column.name}") for column in _session.c),
         *user_columns,
     )
     .join(tables.user, tables.user.c.id == _session.c.user_id)
-    .where(_session.c.id_hash == bindparam("id_hash"), living)
+    .where(_session.c.id_hash.in_(bindparam("id_hashes", expanding=True)), living)
 )
 _DELETE_EXPIRED = delete(_session).where(_session.c.expires_at <= bindparam("now"))
 
@@ -35,12 +37,10 @@ class SqlSessions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def find(self, session_id: str, id_hash: str) -> Session | None:  # noqa: ARG002 - only the hash is kept
-        return self.get(id_hash)
-
-    def find_with_user(self, session_id: str, id_hash: str) -> tuple[Session, User] | None:  # noqa: ARG002 - as above
-        row = self._connection.execute(_WITH_USER, {"id_hash": id_hash}).first()
-        return None if row is None else (Session(*row[: len(_session.c)]), read_user(row))
+    def find_with_users(self, id_hashes: Mapping[str, str]) -> Mapping[str, tuple[Session, User]]:
+        rows = self._connection.execute(_WITH_USERS, {"id_hashes": padded(id_hashes.values())})
+        found = {row.session_id_hash: (Session(*row[: len(_session.c)]), read_user(row)) for row in rows}
+        return {session_id: found[id_hash] for session_id, id_hash in id_hashes.items() if id_hash in found}
 
     def get(self, id_hash: str) -> Session | None:
         row = self._connection.execute(_BY_HASH, {"id_hash": id_hash}).first()

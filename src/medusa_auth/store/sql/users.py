@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from medusa_auth.errors import DuplicateError
 from medusa_auth.model import Role, TimeRange, User, UserQuery
 from medusa_auth.store.sql import tables
+from medusa_auth.store.sql.padding import padded
 
 __all__ = ["SqlUsers", "living", "read_user", "user_columns"]
 
@@ -30,8 +32,10 @@ user_columns = (
 )
 _SEARCHED = ("email", "first_name", "last_name")
 
-# Built once: every login asks it twice, and every check the one below it.
-_BY_EMAIL = select(*user_columns, _user.c.password_hash).where(_user.c.email == bindparam("email"), living)
+# Built once: every login asks the first two.
+_WITH_PASSWORD = select(*user_columns, _user.c.password_hash).where(living)
+_BY_EMAIL = _WITH_PASSWORD.where(_user.c.email == bindparam("email"))
+_BY_EMAILS = _WITH_PASSWORD.where(_user.c.email.in_(bindparam("emails", expanding=True)))
 _BY_ID = select(*user_columns).where(_user.c.id == bindparam("user_id"), living)
 
 
@@ -90,15 +94,21 @@ class SqlUsers:
         row = self._connection.execute(_BY_EMAIL, {"email": email}).first()
         return None if row is None else (read_user(row), row.password_hash)
 
+    def find_with_passwords(self, emails: Sequence[str]) -> Mapping[str, tuple[User, str | None]]:
+        possible = [email for email in emails if "\0" not in email]
+        rows = self._connection.execute(_BY_EMAILS, {"emails": padded(possible)})
+        return {row.email: (read_user(row), row.password_hash) for row in rows}
+
     def get_password_hash(self, user_id: str) -> str | None:
         query = select(_user.c.password_hash).where(_user.c.id == user_id, living)
         return self._connection.execute(query).scalar()
 
-    def find_by_readable_token(self, token: str) -> User | None:
-        if "\0" in token:
-            return None
-        rows = self._connection.execute(select(*user_columns).where(_user.c.api_token == token, living).limit(2)).all()
-        return read_user(rows[0]) if len(rows) == 1 else None
+    def find_by_readable_tokens(self, tokens: Sequence[str]) -> Mapping[str, User]:
+        possible = [token for token in tokens if "\0" not in token]
+        query = select(_user.c.api_token, *user_columns).where(_user.c.api_token.in_(possible), living)
+        rows = self._connection.execute(query).all()
+        times = Counter(row.api_token for row in rows)
+        return {row.api_token: read_user(row) for row in rows if times[row.api_token] == 1}
 
     def get_readable_token(self, user_id: str) -> str | None:
         query = select(_user.c.api_token).where(_user.c.id == user_id, living)
