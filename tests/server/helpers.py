@@ -40,9 +40,9 @@ LOGIN = {"email": EMAIL, "password": PASSWORD}
 
 @dataclass
 class Clock:
-    """Stands still until it is moved."""
+    """Stands still until it is moved. It begins now: clients and browsers drop a cookie whose end has passed."""
 
-    now: datetime = field(default_factory=lambda: datetime(2026, 11, 24, 12, 0, tzinfo=UTC))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
     def __call__(self) -> datetime:
         return self.now

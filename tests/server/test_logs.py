@@ -61,3 +61,15 @@ def test_lines_of_one_moment_are_written_at_once_and_none_is_lost():
         ["before the loop"],
         ["one", "two"],
     ]
+
+
+def test_a_usual_line_has_what_every_other_has():
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    log = structlog.get_logger().bind(part="edge")
+    log.info("request", status=200, client=None)
+    log.warning("request", status=200, client=None)
+    usual, other = (msgspec.json.decode(line) for line in stream.getvalue().splitlines())
+    assert list(usual) == list(other) == ["part", "status", "client", "event", "level", "timestamp"]
+    assert usual["timestamp"] <= other["timestamp"]
+    assert {**usual, "timestamp": ""} == {**other, "level": "info", "timestamp": ""}

@@ -2,9 +2,12 @@
 
 import re
 import sqlite3
+from datetime import timedelta
 
 import pytest
 from tests.server.helpers import EMAIL, LOGIN, PASSWORD, Running, on_sqlite
+
+from medusa_auth.wire import timestamp
 
 
 def test_a_login_answers_the_user_in_medusas_shape(server: Running):
@@ -22,16 +25,16 @@ def test_a_login_answers_the_user_in_medusas_shape(server: Running):
         "api_token",
         "metadata",
     ]
-    assert answer.json()["user"]["created_at"] == "2026-11-24T12:00:00.000Z"
+    assert answer.json()["user"]["created_at"] == timestamp(server.clock())
 
 
 @pytest.mark.asvs("3.3.2")
 @pytest.mark.asvs("3.3.4")
 def test_the_cookie_is_http_only_lax_and_lives_as_long_as_the_session(server: Running):
     cookie = server.client().post("/admin/auth", json=LOGIN).headers["set-cookie"]
+    expires = f"{server.clock() + timedelta(hours=10):%a, %d %b %Y %H:%M:%S} GMT"
     assert re.fullmatch(
-        r"connect\.sid=s%3A[\w-]{32}\.[\w%]+; Path=/; Expires=Tue, 24 Nov 2026 22:00:00 GMT; HttpOnly; SameSite=Lax",
-        cookie,
+        rf"connect\.sid=s%3A[\w-]{{32}}\.[\w%]+; Path=/; Expires={expires}; HttpOnly; SameSite=Lax", cookie
     )
 
 
@@ -91,11 +94,12 @@ def test_a_session_ends_after_an_hour_without_use(server: Running):
 
 @on_sqlite
 def test_the_last_use_is_written_at_most_once_a_minute(server: Running):
-    client = server.sign_in()
+    client, begun = server.sign_in(), server.clock()
     for seconds, seen in ((30, 0), (29, 0), (1, 60), (59, 60), (1, 120)):
         server.clock.advance(seconds=seconds)
         client.get("/admin/auth")
-        assert _rows(server, "SELECT last_seen_at FROM auth_session") == [(f"2026-11-24 12:0{seen // 60}:00.000000",)]
+        written = f"{begun + timedelta(seconds=seen):%Y-%m-%d %H:%M:%S}.000000"
+        assert _rows(server, "SELECT last_seen_at FROM auth_session") == [(written,)]
 
 
 @pytest.mark.asvs("7.6.2")

@@ -37,7 +37,7 @@ async def read_json(request: Request) -> Any:
 
     Raises InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError.
     """
-    if not any(name in _BODY_HEADERS for name, _ in request.scope["headers"]):
+    if _BODY_HEADERS.isdisjoint(dict(request.scope["headers"])):
         return {}
     content_type = _content_type(request.headers)
     if content_type.get_content_type() != "application/json":

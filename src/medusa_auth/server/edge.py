@@ -14,11 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medusa_auth.core.ids import Random
 from medusa_auth.errors import AnswerError, ServerError
+from medusa_auth.server.identity import SAFE_METHODS
 from medusa_auth.server.origins import Origins, RawHeaders
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.responses import error_response
 from medusa_auth.server.routes import raw_path
 from medusa_auth.server.state import identity_in, origin_in, remember_origin
+from medusa_auth.server.turnstile import Turnstile
 
 __all__ = ["Edge"]
 
@@ -55,6 +57,7 @@ class Edge:
         # A request's id: which process, and which of its requests.
         self._run = random(6).hex()
         self._requests = count(1)
+        self._turnstile = Turnstile()
         self._log = structlog.get_logger().bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +66,8 @@ class Edge:
             return
         started = time.perf_counter()
         path, request_id = raw_path(scope), f"{self._run}-{next(self._requests):x}"
-        answer = _Answer(self._headers(scope, path, request_id))
+        is_admin = ADMIN.match(path) is not None
+        answer = _Answer(self._headers(scope, request_id, is_admin=is_admin))
 
         async def send_whole(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,7 +76,9 @@ class Edge:
             await send(message)
 
         try:
-            app = _preflight if scope["method"] == "OPTIONS" and ADMIN.match(path) else self._app
+            if scope["method"] not in SAFE_METHODS:
+                await self._turnstile.wait()
+            app = _preflight if is_admin and scope["method"] == "OPTIONS" else self._app
             await app(scope, receive, send_whole)
         except AnswerError as error:
             await error_response(error)(scope, receive, send_whole)
@@ -84,14 +90,14 @@ class Edge:
         finally:
             self._log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
 
-    def _headers(self, scope: Scope, path: str, request_id: str) -> RawHeaders:
+    def _headers(self, scope: Scope, request_id: str, *, is_admin: bool) -> RawHeaders:
         received = Headers(scope=scope)
         origin = self._proxies.origin(scope, received)
         remember_origin(scope, origin)
         headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
         if origin.scheme == "https" and self._hsts[1] != b"off":
             headers.append(self._hsts)
-        if ADMIN.match(path):
+        if is_admin:
             cors = self._origins.preflight_headers if scope["method"] == "OPTIONS" else self._origins.cors_headers
             headers += cors(received)
         return headers

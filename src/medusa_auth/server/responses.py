@@ -67,9 +67,9 @@ def tagged_json_response(body: Any) -> Response:
 
 def unless_known(tagged: Response, request_headers: Headers) -> Response:
     """`tagged`, or 304 without a body if the client has it already (RFC 9110, section 13.1.2)."""
-    known = request_headers.get("if-none-match")
-    if known is None or "no-cache" in request_headers.get("cache-control", ""):
+    if "if-none-match" not in request_headers or "no-cache" in request_headers.get("cache-control", ""):
         return tagged
+    known = request_headers["if-none-match"]
     etag = tagged.headers["etag"]
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
     return Response(status_code=304, headers={"etag": etag}) if tags & {"*", etag.removeprefix("W/")} else tagged

@@ -7,6 +7,7 @@ at the start and whenever they are replaced, and over it the worker says that it
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -65,6 +66,9 @@ class OrderlyServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            # What is there now stays: to look through it for garbage every now and then held up all requests.
+            gc.collect()
+            gc.freeze()
             self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

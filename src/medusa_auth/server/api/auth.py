@@ -88,18 +88,7 @@ class AuthApi:
     def routes(self) -> list[ExpressRoute]:
         """The four methods, with what the OpenAPI document says of them."""
         return [
-            ExpressRoute(
-                "POST",
-                "/admin/auth",
-                self.create_session,
-                Documented(
-                    "Sign in",
-                    "Starts a session and sets its cookie, `connect.sid`; the session that it named before ends.",
-                    {200: AdminAuthRes},
-                    (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
-                    body=AdminPostAuthReq,
-                ),
-            ),
+            # The most frequent one first.
             ExpressRoute(
                 "GET",
                 "/admin/auth",
@@ -111,6 +100,18 @@ class AuthApi:
                     {200: AdminAuthRes},
                     (*BODY_ERRORS, AuthenticationError, UnavailableError),
                     credentials=True,
+                ),
+            ),
+            ExpressRoute(
+                "POST",
+                "/admin/auth",
+                self.create_session,
+                Documented(
+                    "Sign in",
+                    "Starts a session and sets its cookie, `connect.sid`; the session that it named before ends.",
+                    {200: AdminAuthRes},
+                    (*BODY_ERRORS, AuthenticationError, ForbiddenError, UnavailableError),
+                    body=AdminPostAuthReq,
                 ),
             ),
             ExpressRoute(
