@@ -56,6 +56,8 @@ def test_the_unit_is_shut_off_from_what_it_does_not_need(unit: Path):
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSURE}", str(unit)]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout[-500:]
+    (exposure,) = re.findall(r"Overall exposure level for medusa-auth.service: ([0-9.]+)", checked.stdout)
+    assert f"says {exposure}, of 10" in (DEPLOY.parent / "docs" / "deploy.md").read_text("utf-8")
 
 
 def test_the_unit_reloads_and_ends_in_good_order_and_keeps_its_data_to_itself(unit: Path):
