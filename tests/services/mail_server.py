@@ -94,7 +94,19 @@ def mail_server(
     try:
         yield server
     finally:
+        asyncio.run_coroutine_threadsafe(_hang_up(controller), controller.loop).result(PATIENCE)
         controller.stop()
+
+
+async def _hang_up(controller: Controller) -> None:
+    """Closes what is open: aiosmtpd forgets who is connecting, or is on the way to TLS, as it stops."""
+    assert isinstance(controller.server, asyncio.Server)
+    for listening in controller.server.sockets:
+        controller.loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)  # who was let in just now has a transport then
+    for transport in list(controller.loop._transports.values()):  # type: ignore[attr-defined]
+        transport.abort()
+    await asyncio.sleep(0)  # and closed they are at the loop's next turn
 
 
 @contextmanager
