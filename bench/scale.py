@@ -13,7 +13,7 @@ from medusa_auth.core.sessions import TOUCH_EVERY
 from medusa_auth.settings import Settings
 from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN
 from medusa_auth.store.sql.engines import POSTGRESQL_WRITERS, READERS
-from medusa_auth.store.turns import ANSWER_WITHIN
+from medusa_auth.store.turns import ANSWER_WITHIN, LOOKERS
 
 __all__ = ["scale"]
 
@@ -40,7 +40,7 @@ def _facts() -> dict[str, Any]:
     checks, touch, per_worker = (
         ADMINS / 2 + MACHINES * 10,
         TOUCH_EVERY.total_seconds(),
-        READERS + POSTGRESQL_WRITERS + 1,
+        LOOKERS + READERS + POSTGRESQL_WRITERS + 1,
     )
     return {
         "admins": ADMINS,
@@ -49,7 +49,7 @@ def _facts() -> dict[str, Any]:
         "checks": checks,
         "touch": touch,
         "touches": ADMINS / touch,
-        "readers": READERS,
+        "readers": LOOKERS + READERS,
         "writers": POSTGRESQL_WRITERS,
         "per_worker": per_worker,
         "ask_every": ASK_EVERY,

@@ -38,6 +38,6 @@ def test_what_many_need_is_derived_from_the_figures():
     text = scale(measured(100.0))
     # 15,000 checks a second, of which a core answers 100.
     assert "| cores for 15,000 checks | 150.0 | 150.0 | 150.0 |" in text
-    assert "| 1,000 | 9,000 | 5,000 | 15,000 | 166,667 |" in text
+    assert "| 1,000 | 10,000 | 5,000 | 15,000 | 166,667 |" in text
     assert "nan" not in text
     assert "inf" not in text.split()
