@@ -9,9 +9,10 @@ DATA_DIR ?= .medusa-auth
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -m "not medusa" --numprocesses=auto --maxprocesses=4 --dist=loadfile
 PEERS := tests/peers/node_modules/.package-lock.json
 
-.PHONY: help install serve test test-medusa check fix bench lock
+.PHONY: help install serve test coverage test-medusa check fix bench lock
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,8 +34,10 @@ serve: install ## Serve on http://HOST:PORT, with everything it needs made at th
 	@exec $(BIN)/medusa-auth serve --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR)
 
 test: install $(PEERS) ## Run all tests, with their own set-up.
-	@$(BIN)/python -m pytest -m "not medusa" --numprocesses=auto --maxprocesses=4 --dist=loadfile \
-	  --cov --cov-report=term:skip-covered $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+coverage: install $(PEERS) ## As test, and show which lines and branches no test has run (slower).
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 test-medusa: install $(PEERS) ## Run our client against a real Medusa (npm), with its own PostgreSQL and Redis.
 	@$(BIN)/python -m pytest -m medusa $(ARGS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.databases import on_each, settings_of
+from tests.databases import DatabasePool, on_each, settings_of
 from tests.services.postgres import PostgresCluster, postgres_cluster
 from tests.services.redis import redis_server
 
@@ -30,6 +30,12 @@ def new_postgresql(postgresql: PostgresCluster) -> Callable[[], str]:
     migrate(postgresql.create_database("migrated"))
     numbers = count()
     return lambda: postgresql.create_database(f"test_{next(numbers)}", template="migrated")
+
+
+@pytest.fixture(scope="session")
+def postgresql_pool(new_postgresql: Callable[[], str]) -> DatabasePool:
+    """Databases with our schema, for tests that leave it as it is."""
+    return DatabasePool(new_postgresql)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,10 @@ from tests.attacks.siege import (
     new_address,
     reset,
 )
+from tests.databases import each_database
 from tests.server.helpers import Running, rows
+
+pytestmark = each_database
 
 WRITES: dict[str, tuple[str, str, Any]] = {
     "make": ("POST", "/admin/users", {"email": "{new}", "password": NEW_PASSWORD, "role": "admin"}),

@@ -22,9 +22,12 @@ from tests.attacks.siege import (
     reset,
     reset_token,
 )
+from tests.databases import each_database
 from tests.server.helpers import Running
 
 from medusa_auth.model import User
+
+pytestmark = each_database
 
 JSON = {"Content-Type": "application/json"}
 KIB = 1024

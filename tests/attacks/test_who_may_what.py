@@ -29,9 +29,12 @@ from tests.attacks.siege import (
     reset_token,
     sign_in,
 )
+from tests.databases import each_database
 from tests.server.helpers import Running, rows
 
 from medusa_auth.model import Role, User
+
+pytestmark = each_database
 
 # What is asked; `{self}`, `{other}`, `{invite}` and `{new}` are filled in.
 ROUTES: dict[str, tuple[str, str, Mapping[str, Any] | None]] = {

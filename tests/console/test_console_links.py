@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from selenium.webdriver import Chrome
 from tests.console.site import NEW_PASSWORD, Site, element, error, is_shown, status, submit
+from tests.databases import each_database
 from tests.server.helpers import PASSWORD
 from tests.services.mail_server import wait_for
+
+pytestmark = each_database
 
 
 def test_an_invite_s_link_leads_to_an_account_that_can_sign_in(site: Site, browser: Chrome):

@@ -10,7 +10,10 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from tests.console.site import NEW_PASSWORD, Site, element, error, is_shown, log_of, status, submit
+from tests.databases import each_database
 from tests.server.helpers import PASSWORD
+
+pytestmark = each_database
 
 MARKUP = '"><img src=x onerror=document.title=1><script>document.title=1</script>'
 ODD = "o'brien&+{{7*7}}@shop.example"

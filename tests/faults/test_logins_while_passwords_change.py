@@ -59,10 +59,7 @@ class Machine:
         return None
 
     async def is_good(self, signed_in: SignedIn) -> bool:
-        with suppress(AuthenticationError):
-            await self.records.read(lambda tx: self.sessions.find(tx, signed_in.session_id))
-            return True
-        return False
+        return bool(await self.records.read(lambda tx: self.sessions.find_with_users(tx, [signed_in.session_id])))
 
     async def set_password(self, password_hash: str) -> None:
         def change(tx: Transaction) -> None:

@@ -144,6 +144,9 @@ def is_refused(server: Server) -> bool:
         server.call("GET", "/health")
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # Connected in the moment between the last look at the queue and its end.
+        return False
     return False
 
 

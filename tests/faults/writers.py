@@ -13,12 +13,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from tests.faults.servers import Answer, Headers, Server, until
-from tests.server.helpers import run
 
 from medusa_auth.errors import MedusaAuthError
 from medusa_auth.server.app import Parts
@@ -67,15 +67,13 @@ Step = tuple[Callable[["Writer", Story], None], Callable[[State], State]]
 
 
 class Writer:
-    """Writes stories over the API; `parts` make the tokens that come by mail."""
+    """Writes stories over the API; `parts` make the tokens that come by mail, in the event loop behind `portal`."""
 
-    # Each turn has an event loop of its own, and the store is of one at a time.
-    _in_turn = threading.Lock()
-
-    def __init__(self, server: Server, parts: Parts, api_key: Headers) -> None:
+    def __init__(self, server: Server, parts: Parts, api_key: Headers, portal: BlockingPortal) -> None:
         self._server = server
         self._parts = parts
         self._api_key = api_key
+        self._portal = portal
         self.statuses: Counter[int | str] = Counter()
         self.stories: list[Story] = []
         self.steps = 0
@@ -133,8 +131,7 @@ class Writer:
         def issue(tx: Transaction) -> str:
             return parts.resets.issue(tx, parts.users.get(tx, story.user_id), parts.clock())
 
-        with self._in_turn:
-            token = run(lambda: parts.records.write(issue))
+        token = self._portal.call(parts.records.write, issue)
         self.call("POST", "/admin/users/reset-password", None, {"token": token, "password": PASSWORDS[1]})
 
     def delete(self, story: Story) -> None:
@@ -161,7 +158,9 @@ class Writing:
     def __init__(self, server: Server, parts: Parts, api_key: Headers) -> None:
         self._server = server
         self._api_key = api_key
-        self._writers = [Writer(server, parts, api_key) for _ in range(WRITERS)]
+        self._loop = ExitStack()
+        portal = self._loop.enter_context(start_blocking_portal())
+        self._writers = [Writer(server, parts, api_key, portal) for _ in range(WRITERS)]
         self._over = threading.Event()
         self._threads = ThreadPoolExecutor(WRITERS)
         self._working: list[Future[None]] = [self._threads.submit(self._write, each) for each in self._writers]
@@ -192,6 +191,7 @@ class Writing:
     def close(self) -> None:
         self._over.set()
         self._threads.shutdown()
+        self._loop.close()
 
     def check(self) -> None:
         """Every story is as it was acknowledged; what is in doubt is done, or not, and never by half."""

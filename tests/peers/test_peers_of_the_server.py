@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from tests.databases import each_database
 from tests.peers.peer import run_peer
 from tests.server.helpers import EMAIL, PASSWORD, Running
 
 from medusa_auth.core.passwords import Scrypt
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.emails import is_email
+
+pytestmark = each_database
 
 KEY = "k" * 32
 COOKIE = SessionCookie([KEY], "lax")

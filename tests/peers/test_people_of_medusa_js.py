@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.databases import each_database
 from tests.peers.peer import run_peer
 from tests.server.helpers import EMAIL, PASSWORD, Running
 from tests.server.mailbox import Mailbox
 
 from medusa_auth.model import Role
 from medusa_auth.wire import timestamp
+
+pytestmark = each_database
 
 NEW = "Ada@example.com"
 ADA = "ada@example.com"

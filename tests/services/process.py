@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -15,6 +16,14 @@ PATIENCE = 60.0  # seconds for a start, on a slow machine
 GRACE = 10.0  # seconds for an orderly end
 TAIL = 40  # lines of a log that usually tell what went wrong
 PAUSE = 0.05  # seconds between two looks
+# Below those that Linux gives to connections (ip_local_port_range), and above the last that Chromium refuses. A Redis
+# Cluster's servers speak to each other on ports that are 10,000 higher: these are below, too, and not among these.
+# Each process of a run has its own of them.
+WORKER, WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+PORTS = range(11_000, 21_000)[int(WORKER.removeprefix("gw")) :: int(WORKERS)]
+TRIES = 1000
+
+_given: set[int] = set()
 
 
 class StartupError(Exception):
@@ -32,11 +41,22 @@ def tail(log: Path) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on at this moment."""
+    """A TCP port of 127.0.0.1 that nothing listens on, given once, and none that the kernel gives to a connection."""
+    for _ in range(TRIES):
+        port = secrets.choice(PORTS)
+        if port not in _given and _is_free(port):
+            _given.add(port)
+            return port
+    raise LookupError("there is no free port")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def run(

