@@ -62,6 +62,8 @@ def test_keys_that_every_javascript_object_has_are_let_through_as_medusa_does(se
     ("content", "content_type", "headers"),
     [
         (GOOD, "application/json; charset=UTF-8", {}),
+        (GOOD, 'APPLICATION/JSON ;a=b;\tCharset="utf-8" ; c=d', {}),
+        (GOOD, 'application/json; x="' + ";" * 7_000, {}),
         (GOOD, "APPLICATION/JSON", {}),
         (b"\xef\xbb\xbf" + GOOD, JSON, {}),
         (GOOD.decode().encode("utf-16"), "application/json; charset=utf-16", {}),

@@ -11,6 +11,11 @@ __all__ = ["MAX_HEAD_BYTES", "BoundedHttpProtocol"]
 
 # Node's limit is 16 KiB, and what it refuses it answers 431; a cookie and a token of ours have less than 1 KiB.
 MAX_HEAD_BYTES = 16 * 1024
+# Of a request after its head, and without its body: the sizes of chunks, their extensions, and trailers. One of 100 KiB
+# that comes in chunks of one byte each has 0.5 MiB of them.
+MAX_FRAMING_BYTES = 1024 * 1024
+# That were sent before the first of them is answered. Browsers and proxies send one.
+MAX_PIPELINED = 64
 # From the connection, or the first byte of a later request, to the end of its headers (Node: 60 s), and of its body
 # (Node: 300 s), which has 100 KiB at most.
 HEAD_SECONDS = 20.0
@@ -23,14 +28,23 @@ FAREWELL_SECONDS = 0.5
 READ_SECONDS = 0.05
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _BAD_REQUEST = b"400 Bad Request"
+_TOO_MANY = b"429 Too Many Requests"
+
+
+class _RefusedError(Exception):
+    """Ends the parsing of what was received."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose request is too long, takes too long, or does not name one host."""
+    """Closes a connection whose request is too long, takes too long, or does not name one host.
+
+    Trailers are not looked at (RFC 9110, section 6.5.1): they must not pass for headers, which a proxy has checked.
+    """
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(cast(asyncio.Transport, _Joining(transport, self.loop)))
         self._head_bytes = 0
+        self._framing_bytes = 0
         self._in_head = True
         self._refused = False
         self._has_asked = False
@@ -48,43 +62,60 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._refused:
             return
         # A header is told of when it is whole; one that has no end is counted here.
-        self._head_bytes += len(data) if self._in_head else 0
+        if self._in_head:
+            self._head_bytes += len(data)
+        else:
+            self._framing_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if (self._in_head and self._head_bytes > MAX_HEAD_BYTES) or self._framing_bytes > MAX_FRAMING_BYTES:
             self._refuse(_TOO_LARGE)
+        elif self._has_asked and self.timeout_keep_alive_task is None and self._is_idle():
+            # It was the end of a line, which begins nothing, and has stopped the timer.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def send_400_response(self, msg: str) -> None:
+        if not self._refused:
+            super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         self._in_head = True
         self._began_at = self._began_at or self.loop.time()
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._framing_bytes = 0
         size, hosts = len(self.url), 0
         for name, value in self.headers:
             size += len(name) + len(value)
             hosts += name == b"host"
         if size > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
-            return
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+        elif hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             # RFC 9112, section 3.2: which page may write depends on the host, so there must be one.
             self._refuse(_BAD_REQUEST)
-        else:
-            super().on_headers_complete()
-            self._has_asked = True
-            if self._is_last:
-                self.cycle.keep_alive = False
+        elif len(self.pipeline) >= MAX_PIPELINED:
+            self._refuse(_TOO_MANY)
+        if self._refused:
+            raise _RefusedError
+        super().on_headers_complete()
+        self._has_asked = True
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        if not self._refused:
-            super().on_body(body)
+        self._framing_bytes -= len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._began_at = None
-        if not self._refused:
-            super().on_message_complete()
+        super().on_message_complete()
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for a while, or nothing was read: a process that stood still has to look first."""
@@ -123,8 +154,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_at(ends_at, self._look)
 
     def _refuse(self, status: bytes) -> None:
-        if not self._refused and not self.transport.is_closing():
-            self._refused = True
+        if self._refused:
+            return
+        self._refused = True
+        if not self.transport.is_closing():
             self.transport.write(
                 b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n"
                 b"x-content-type-options: nosniff\r\n\r\n"
@@ -165,4 +198,6 @@ class _Joining:
     def _write_held(self) -> None:
         if self._held:
             held, self._held = self._held, []
-            self._transport.write(b"".join(held))
+            # Whoever asked may have gone away meanwhile.
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(held))
