@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from medusa_auth.errors import SettingsError
-from medusa_auth.settings import Settings, describe, from_env, parse_duration
+from medusa_auth.setting_values import duration as parse_duration
+from medusa_auth.settings import Settings, describe, from_env
 
 LONG = "b2f1c0d4e5a697887766554433221100ffee"
 SECRETS = ("JWT_SECRET", "COOKIE_SECRET", "MEDUSA_AUTH_JWT_SECRET_PREVIOUS", "MEDUSA_AUTH_COOKIE_SECRET_PREVIOUS")
@@ -38,6 +39,8 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path, name: str):
     [
         ("REDIS_URL", "redis://localhost", "redis_url", "redis://localhost"),
         ("MEDUSA_AUTH_HSTS", "off", "hsts", "off"),
+        ("MEDUSA_AUTH_HSTS", "OFF", "hsts", "off"),
+        ("MEDUSA_AUTH_HSTS", "0", "hsts", "off"),
         ("MEDUSA_AUTH_JWT_SECRET_PREVIOUS", f"{LONG}1 {LONG}2", "jwt_secrets_previous", (f"{LONG}1", f"{LONG}2")),
         (
             "MEDUSA_AUTH_COOKIE_SECRET_PREVIOUS",
@@ -99,6 +102,10 @@ def test_what_is_no_duration_is_refused(value: str):
         ("DATABASE_URL", "postgres:///db", "sqlite:/// and the path of a file"),
         ("DATABASE_URL", "sqlite://relative.db", "sqlite:/// and the path of a file"),
         ("DATABASE_URL", "/var/lib/x.db", "sqlite:/// and the path of a file"),
+        ("DATABASE_URL", "sqlite:///store.db", "the whole path is needed"),
+        ("MEDUSA_AUTH_TRUSTED_PROXIES", "10.0.0.1, 0.0.0.0/0", "everybody is no proxy"),
+        ("MEDUSA_AUTH_TRUSTED_PROXIES", "::/0", "everybody is no proxy"),
+        ("MEDUSA_AUTH_SESSION_LIFE", "36000000", "is seconds, here 416 days: write 416d if you mean it"),
         ("ADMIN_CORS", "*", "would let every site use the administrators' cookies"),
         ("ADMIN_CORS", "https://a.example/", "is not an origin such as https://admin.example.com"),
         ("ADMIN_CORS", "https://a.example/path", "is not an origin such as https://admin.example.com"),

@@ -32,7 +32,7 @@ def test_shared_mode_needs_no_more_than_what_medusa_has_itself(tmp_path: Path):
         ({"JWT_SECRET": "", "COOKIE_SECRET": ""}, "MEDUSA_AUTH_SHARED needs JWT_SECRET and COOKIE_SECRET, the same"),
         ({"REDIS_URL": ""}, "MEDUSA_AUTH_SHARED needs Medusa's own DATABASE_URL (postgresql://) and REDIS_URL."),
         ({"DATABASE_URL": ""}, "MEDUSA_AUTH_SHARED needs Medusa's own DATABASE_URL (postgresql://) and REDIS_URL."),
-        ({"DATABASE_URL": "sqlite:///a.db"}, "MEDUSA_AUTH_SHARED needs Medusa's own DATABASE_URL (postgresql://)"),
+        ({"DATABASE_URL": "sqlite:////a.db"}, "MEDUSA_AUTH_SHARED needs Medusa's own DATABASE_URL (postgresql://)"),
         (
             {"MEDUSA_AUTH_PASSWORD_SCHEME": "argon2id"},
             "needs MEDUSA_AUTH_PASSWORD_SCHEME=scrypt: Medusa knows no",

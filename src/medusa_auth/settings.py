@@ -6,18 +6,16 @@ A setting has Medusa's name where Medusa has one, else it starts with `MEDUSA_AU
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
-from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
+from medusa_auth import setting_values as parse
 from medusa_auth.data_dir import DataDir
 from medusa_auth.errors import SettingsError
 
@@ -25,165 +23,47 @@ __all__ = [
     "DATA_DIR_VARIABLE",
     "MIN_SECRET_BYTES",
     "PUBLIC_URL_VARIABLE",
-    "SMTP_PORTS",
     "Keys",
     "Settings",
     "describe",
     "from_env",
-    "parse_duration",
     "reread_keys",
     "state_dir",
     "unchangeable_keys",
+    "unknown_variables",
+    "usable_cores",
 ]
 
 DATA_DIR_VARIABLE = "MEDUSA_AUTH_DATA_DIR"
 PUBLIC_URL_VARIABLE = "MEDUSA_AUTH_PUBLIC_URL"
+# Of commands, and no settings.
+_OTHER_VARIABLES = frozenset({DATA_DIR_VARIABLE, "MEDUSA_AUTH_IMPORT_FROM"})
 DEFAULT_DATA_DIR = ".medusa-auth"
 
 # RFC 7518, section 3.2: a key for HS256 has at least the size of its hash.
 MIN_SECRET_BYTES = 32
-# Longer ones are a slip of the hand, and the calendar ends.
-MAX_DURATION = timedelta(days=3650)
 # What Medusa's starters and guides use, and what people write when they are asked for a secret, once or repeated.
 _KNOWN_SECRETS = re.compile(
     "(supersecret|secret|something|changeme|password|medusa|medusajs|default|admin|test|yoursecret|mysecret|topsecret"
     "|jwtsecret|cookiesecret|yourjwtsecret|yourcookiesecret|sessionsecret)\\1*"
 )
 
-# RFC 6409, and RFC 8314 for TLS from the start.
-SMTP_PORTS = {"smtp": 587, "smtp+starttls": 587, "smtps": 465}
-
 # Each kind of secret: where it is in the environment, and else in the data folder.
 _SECRETS = {"jwt_secrets": ("JWT_SECRET", "jwt-secret"), "cookie_secrets": ("COOKIE_SECRET", "cookie-secret")}
 
 T = TypeVar("T")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SameSite = Literal["lax", "strict", "none"]
 PasswordScheme = Literal["argon2id", "scrypt"]
 LogFormat = Literal["auto", "json", "console"]
 
 
-def _text(value: str) -> str:
-    return value
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _flag(value: str) -> bool:
-    words = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
-    try:
-        return words[value.lower()]
-    except KeyError:
-        raise ValueError("on or off is needed") from None
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in choices:
-            raise ValueError(f"one of {', '.join(choices)} is needed")
-        return value.lower()
-
-    return parse
-
-
-def parse_duration(value: str) -> timedelta:
-    match = re.fullmatch(r"([0-9]{1,9})\s*([smhd]?)", value)
-    if match is None or int(match[1]) == 0:
-        raise ValueError("a duration such as 3600, 90m, 10h or 7d is needed")
-    duration = timedelta(seconds=int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]])
-    if duration > MAX_DURATION:
-        raise ValueError("at most 3650d is possible")
-    return duration
-
-
-def _count(value: str, *, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
-        raise ValueError(f"a whole number of at least {least} is needed")
-    return int(value)
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    return tuple(_origin(part) for part in re.split(r"[,\s]+", value) if part)
-
-
-def _origin(value: str) -> str:
-    if value == "*":
-        raise ValueError("* would let every site use the administrators' cookies: name each origin")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or value != f"{parts.scheme}://{parts.netloc}":
-        raise ValueError(f"{value!r} is not an origin such as https://admin.example.com (no path, no slash at the end)")
-    default = {"http": ":80", "https": ":443"}[parts.scheme]
-    try:
-        odd_port = value.endswith((":", default)) or parts.port == 0
-    except ValueError:
-        odd_port = True
-    if odd_port or not value.isascii():
-        raise ValueError(f"{value!r} is not written as browsers send it: no default port, and xn-- for other letters")
-    if "@" in parts.netloc or value != value.lower():
-        raise ValueError(f"{value!r} is not written as browsers send it: lower case, no user")
-    return value
-
-
-def _networks(value: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part) for part in re.split(r"[,\s]+", value) if part)
-    except ValueError as error:
-        raise ValueError(f"addresses or networks such as 10.0.0.0/8 are needed ({error})") from None
-
-
-def _database_url(value: str) -> str:
-    if re.match(r"postgres(ql)?://[^/]", value):
-        return value
-    if not re.match(r"sqlite:///.", value) or value == "sqlite:///:memory:":
-        raise ValueError("sqlite:/// and the path of a file, or postgresql://user:password@host/database is needed")
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if not re.match(r"(rediss?(\+(sentinel|cluster))?|unix)://.", value):
-        raise ValueError("redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// and a host is needed")
-    return value
-
-
-def _public_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
-        raise ValueError("an address such as https://admin.example.com is needed")
-    return value.rstrip("/")
-
-
-def _link(value: str) -> str:
-    if value.count("{token}") != 1 or not value.startswith(("/", "http://", "https://")) or value.startswith("//"):
-        raise ValueError("an address or a path with {token} in it is needed")
-    return value
-
-
-def _smtp_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in SMTP_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError("smtp://, smtp+starttls:// or smtps:// and a host is needed")
-    try:
-        parts.port  # noqa: B018 - raises
-    except ValueError:
-        raise ValueError("the port is not a number") from None
-    return value
-
-
-def _mailbox(value: str) -> str:
-    _, address = parseaddr(value)
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not value.isprintable():
-        raise ValueError("an address such as `Store <store@example.com>` is needed")
-    return value
-
-
-def _secret(value: str) -> tuple[str, ...]:
-    return (value,)
-
-
-def _secrets(value: str) -> tuple[str, ...]:
-    return tuple(value.split())
-
-
-def _setting(env: str, parse: Callable[[str], T], default: object, doc: str, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"env": env, "parse": parse, "doc": doc})
+def _setting(env: str, read: Callable[[str], T], default: object, doc: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"env": env, "read": read, "doc": doc})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +81,15 @@ class Settings:
     data_dir: Path
     database_url: str = _setting(
         "DATABASE_URL",
-        _database_url,
+        parse.database_url,
         "",
-        "Where records are kept: `postgresql://user:password@host/database` or `sqlite:///path`. Unset: "
+        "Where records are kept: `postgresql://user:password@host/database` or `sqlite:////path`. Unset: "
         "`medusa-auth.db` in the data folder.",
         secret=True,
     )
     redis_url: str = _setting(
         "REDIS_URL",
-        _redis_url,
+        parse.redis_url,
         "",
         "Where sessions are kept: `redis://user:password@host:6379/0`, `rediss://` (TLS), `unix://`, "
         "`redis+sentinel://host,host/service/0` or `redis+cluster://host,host`; Redis 7 or Valkey. "
@@ -217,132 +97,132 @@ class Settings:
         secret=True,
     )
     redis_prefix: str = _setting(
-        "MEDUSA_AUTH_REDIS_PREFIX", _text, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
+        "MEDUSA_AUTH_REDIS_PREFIX", str, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
     )
     shared: bool = _setting(
         "MEDUSA_AUTH_SHARED",
-        _flag,
+        parse.flag,
         False,
         "Share sessions, tokens, users and invites with a running Medusa v1 (docs/shared.md). Needs its database, "
         "Redis, `JWT_SECRET` and `COOKIE_SECRET`.",
     )
     jwt_secrets: tuple[str, ...] = _setting(
         "JWT_SECRET",
-        _secret,
+        parse.secret,
         (),
         "Signs access tokens. Unset: made at the first start, in `jwt-secret` in the data folder.",
         secret=True,
     )
     jwt_secrets_previous: tuple[str, ...] = _setting(
         "MEDUSA_AUTH_JWT_SECRET_PREVIOUS",
-        _secrets,
+        parse.secrets,
         (),
         "Older secrets that still verify access tokens, separated by spaces.",
         secret=True,
     )
     cookie_secrets: tuple[str, ...] = _setting(
         "COOKIE_SECRET",
-        _secret,
+        parse.secret,
         (),
         "Signs session cookies. Unset: made at the first start, in `cookie-secret` in the data folder.",
         secret=True,
     )
     cookie_secrets_previous: tuple[str, ...] = _setting(
         "MEDUSA_AUTH_COOKIE_SECRET_PREVIOUS",
-        _secrets,
+        parse.secrets,
         (),
         "Older secrets that still verify cookies, separated by spaces.",
         secret=True,
     )
     allow_weak_secrets: bool = _setting(
         "MEDUSA_AUTH_ALLOW_WEAK_SECRETS",
-        _flag,
+        parse.flag,
         False,
         "Accept secrets shorter than 32 bytes. `supersecret` and its like are refused all the same.",
     )
     admin_cors: tuple[str, ...] = _setting(
         "ADMIN_CORS",
-        _origins,
+        parse.origins,
         (),
         "Origins of the browsers' pages that may use this server with cookies, separated by commas, each exact.",
     )
-    trusted_proxies: tuple[Network, ...] = _setting(
+    trusted_proxies: tuple[parse.Network, ...] = _setting(
         "MEDUSA_AUTH_TRUSTED_PROXIES",
-        _networks,
+        parse.networks,
         (),
         "Addresses or networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed.",
     )
     cookie_same_site: SameSite = _setting(
         "MEDUSA_AUTH_COOKIE_SAMESITE",
-        _choice("lax", "strict", "none"),
+        parse.choice("lax", "strict", "none"),
         "lax",
         "SameSite of the session cookie. `none` is for a dashboard on another site, over https only.",
     )
     session_life: timedelta = _setting(
         "MEDUSA_AUTH_SESSION_LIFE",
-        parse_duration,
+        parse.duration,
         timedelta(hours=10),
         "A session ends this long after the login, whatever happens (Medusa's cookie: 10 h).",
     )
     session_idle: timedelta = _setting(
         "MEDUSA_AUTH_SESSION_IDLE",
-        parse_duration,
+        parse.duration,
         timedelta(hours=1),
         "A session ends when it was not used for this long (NIST SP 800-63B-4, 2.2.3: at most 1 h).",
     )
     access_token_life: timedelta = _setting(
         "MEDUSA_AUTH_ACCESS_TOKEN_LIFE",
-        parse_duration,
+        parse.duration,
         timedelta(hours=24),
         "An access token ends this long after it was made (Medusa: 24 h).",
     )
     password_scheme: PasswordScheme = _setting(
         "MEDUSA_AUTH_PASSWORD_SCHEME",
-        _choice("argon2id", "scrypt"),
+        parse.choice("argon2id", "scrypt"),
         "argon2id",
         "How new password hashes are made. `scrypt` makes hashes that a Medusa on the same user table verifies, and is "
         "what shared mode uses.",
     )
     password_rules: bool = _setting(
         "MEDUSA_AUTH_PASSWORD_RULES",
-        _flag,
+        parse.flag,
         True,
         "Whether a new password must be long, not common, and not one's own name. `off` accepts what Medusa does.",
     )
     password_min_length: int = _setting(
         "MEDUSA_AUTH_PASSWORD_MIN_LENGTH",
-        partial(_count, least=8),
+        partial(parse.count, least=8),
         8,
         "The least length of a new password (NIST SP 800-63B-4, 3.1.1.2: 15 without a second factor, never under 8).",
     )
     roles: bool = _setting(
         "MEDUSA_AUTH_ROLES",
-        _flag,
+        parse.flag,
         True,
         "Whether roles mean something (docs/roles.md). `off` stops nobody, as Medusa.",
     )
     public_url: str = _setting(
         PUBLIC_URL_VARIABLE,
-        _public_url,
+        parse.public_url,
         "http://localhost:9000",
         "Where people reach this server: links in mails begin with it. Unset: the address that `serve` listens on.",
     )
     invite_url: str = _setting(
         "MEDUSA_AUTH_INVITE_URL",
-        _link,
+        parse.link,
         "/console/accept-invite#token={token}",
         "Where the link of an invite leads, with `{token}`; below the public URL if it begins with `/`. Medusa's "
         "dashboard: `/app/invite?token={token}`.",
     )
     reset_url: str = _setting(
         "MEDUSA_AUTH_RESET_URL",
-        _link,
+        parse.link,
         "/console/reset-password#token={token}",
         "As the invite's, of a password reset. Medusa's dashboard: `/app/reset-password?token={token}`.",
     )
     smtp_url: str = _setting(
         "MEDUSA_AUTH_SMTP_URL",
-        _smtp_url,
+        parse.smtp_url,
         "",
         "The mail server: `smtp://user:password@host:port` (STARTTLS if it is offered), `smtp+starttls://` (always), "
         "`smtps://` (TLS from the start). Unset: mails become files in `mail` in the data folder.",
@@ -350,38 +230,39 @@ class Settings:
     )
     mail_from: str = _setting(
         "MEDUSA_AUTH_MAIL_FROM",
-        _mailbox,
+        parse.mailbox,
         "medusa-auth <medusa-auth@localhost>",
         "Who mails come from.",
     )
     hashing_threads: int = _setting(
         "MEDUSA_AUTH_HASHING_THREADS",
-        partial(_count, least=1),
-        max(1, (os.cpu_count() or 1) - 1),
-        "How many passwords a worker hashes at once, with 19 MiB each. Unset: one for each core but one, which checks.",
+        partial(parse.count, least=1),
+        max(1, usable_cores() - 1),
+        "How many passwords a worker hashes at once, with 19 MiB each (scrypt, as in shared mode: 32 MiB). Unset: one "
+        "for each core but one, which checks; `serve` divides them among its workers.",
     )
     hashing_queue: int = _setting(
         "MEDUSA_AUTH_HASHING_QUEUE",
-        partial(_count, least=0),
+        partial(parse.count, least=0),
         64,
         "How many logins may wait for a hashing thread of a worker; more are answered 503.",
     )
     identities_cached: int = _setting(
         "MEDUSA_AUTH_IDENTITIES_CACHED",
-        partial(_count, least=0),
+        partial(parse.count, least=0),
         10_000,
         "How many verified credentials a worker remembers. 0: none, every check asks the store.",
     )
     hsts: str = _setting(
         "MEDUSA_AUTH_HSTS",
-        _text,
+        parse.header_or_off,
         "max-age=31536000",
         "Strict-Transport-Security of answers over https; `off` sends none (RFC 6797).",
     )
-    api_page: bool = _setting("MEDUSA_AUTH_API_PAGE", _flag, True, "Whether /openapi.json and /docs are served.")
+    api_page: bool = _setting("MEDUSA_AUTH_API_PAGE", parse.flag, True, "Whether /openapi.json and /docs are served.")
     log_format: LogFormat = _setting(
         "MEDUSA_AUTH_LOG_FORMAT",
-        _choice("auto", "json", "console"),
+        parse.choice("auto", "json", "console"),
         "auto",
         "`json`, `console`, or `auto`: console on a terminal, else JSON.",
     )
@@ -412,16 +293,6 @@ class Settings:
     @property
     def keys(self) -> Keys:
         return Keys(self.jwt_keys, self.cookie_keys)
-
-    def with_keys(self, keys: Keys) -> Settings:
-        """The same, but for the keys. Raises SettingsError if they are no good."""
-        return replace(
-            self,
-            jwt_secrets=keys.jwt,
-            jwt_secrets_previous=(),
-            cookie_secrets=keys.cookie,
-            cookie_secrets_previous=(),
-        )
 
 
 def _check_shared(settings: Settings) -> None:
@@ -468,8 +339,8 @@ def from_env(
             raise SettingsError(f"MEDUSA_AUTH_SHARED needs {' and '.join(missing)}, the same as Medusa's.")
     values.setdefault("database_url", f"sqlite:///{folder.path / 'medusa-auth.db'}")
     if keys is not None:
-        settings = Settings(data_dir=folder.path, **(values | {"jwt_secrets": keys.jwt, "cookie_secrets": keys.cookie}))
-        return settings.with_keys(keys)
+        values |= {"jwt_secrets": keys.jwt, "jwt_secrets_previous": ()}
+        values |= {"cookie_secrets": keys.cookie, "cookie_secrets_previous": ()}
     for name, (_, file) in _SECRETS.items():
         if name not in values:
             values[name] = folder.secrets(file)
@@ -495,6 +366,7 @@ def unchangeable_keys(environ: Mapping[str, str] | None = None) -> tuple[str, ..
     return tuple(
         each.metadata["env"]
         for each in fields(Settings)
+        # Also those that only verify: `jwt_secrets_previous`.
         if each.name.startswith(tuple(_SECRETS)) and _given(each, environ)
     )
 
@@ -506,10 +378,17 @@ def _given(each: Field[Any], environ: Mapping[str, str]) -> bool:
 def _parse(each: Field[Any], environ: Mapping[str, str]) -> Any:
     name = each.metadata["env"]
     try:
-        return each.metadata["parse"](environ[name].strip())
+        return each.metadata["read"](environ[name].strip())
     except ValueError as error:
         shown = f" is {environ[name]!r}" if each.repr else ""
         raise SettingsError(f"{name}{shown}: {error}.") from None
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Those that begin as our settings do, and are none: most likely misspelt."""
+    environ = os.environ if environ is None else environ
+    known = {each.metadata["env"] for each in fields(Settings) if each.metadata} | _OTHER_VARIABLES
+    return sorted(name for name in environ if name.startswith("MEDUSA_AUTH_") and name not in known)
 
 
 def describe() -> list[tuple[str, str, str]]:
@@ -522,11 +401,9 @@ def _shown(each: Field[Any]) -> str:
         return ""
     if isinstance(each.default, timedelta):
         return f"{each.default // timedelta(hours=1)}h"
-    return (
-        {True: "on", False: "off"}.get(each.default, str(each.default))
-        if isinstance(each.default, bool)
-        else str(each.default)
-    )
+    if isinstance(each.default, bool):
+        return "on" if each.default else "off"
+    return str(each.default)
 
 
 def state_dir(environ: Mapping[str, str] | None = None) -> Path:

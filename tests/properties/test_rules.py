@@ -21,10 +21,11 @@ from medusa_auth.model import Session
 from medusa_auth.server.cookies import SessionCookie, sign, unsign
 from medusa_auth.server.emails import is_email
 from medusa_auth.server.validation import read_admin_post_auth_req
-from medusa_auth.settings import Settings, parse_duration
+from medusa_auth.setting_values import duration as parse_duration
+from medusa_auth.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-PARSERS = {each.metadata["env"]: each.metadata["parse"] for each in fields(Settings) if each.metadata}
+PARSERS = {each.metadata["env"]: each.metadata["read"] for each in fields(Settings) if each.metadata}
 COOKIE = SessionCookie(["k" * 32, "o" * 32], "lax")
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)

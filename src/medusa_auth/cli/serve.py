@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import sys
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from medusa_auth.cli.common import DataDirOption, output, with_parts
+from medusa_auth.cli.common import DataDirOption, output, warn, with_parts
 from medusa_auth.errors import SettingsError
 from medusa_auth.model import Role
 from medusa_auth.server.app import Parts
-from medusa_auth.settings import DATA_DIR_VARIABLE, PUBLIC_URL_VARIABLE, Settings
+from medusa_auth.settings import DATA_DIR_VARIABLE, PUBLIC_URL_VARIABLE, Settings, unknown_variables, usable_cores
 from medusa_auth.store.base import Transaction
 
 __all__ = ["serve"]
 
 FIRST_ADMIN_EMAIL = "admin@example.com"
 PASSWORD_BYTES = 15
+THREADS_VARIABLE = "MEDUSA_AUTH_HASHING_THREADS"
 
 
 def serve(
@@ -40,10 +41,11 @@ def serve(
     # The server reads its settings for itself.
     os.environ[DATA_DIR_VARIABLE] = str(start.settings.data_dir)
     os.environ[PUBLIC_URL_VARIABLE] = os.environ.get(PUBLIC_URL_VARIABLE) or start.url
+    if not os.environ.get(THREADS_VARIABLE):
+        os.environ[THREADS_VARIABLE] = str(max(1, (usable_cores() - 1) // workers))
     _welcome(start)
+    _warn_of_slips(start)
     sys.stdout.flush()
-    # A server that reloads its keys listens to this signal; until it does, the signal waits, and ends nobody.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     # The server takes this process's place: without what the command line is made of, it has 20 MB less.
     number = str(start.listening.fileno())
     program = ["worker", number] if workers == 1 else ["supervisor", number, str(workers)]
@@ -133,3 +135,13 @@ def _welcome(start: _Start) -> None:
     if start.settings.api_page:
         lines += [f"[bold]The API[/]  {url}/docs", ""]
     output.print("\n".join(lines), highlight=False, soft_wrap=True, emoji=False)
+
+
+def _warn_of_slips(start: _Start) -> None:
+    """What is most likely not meant, and no reason not to serve."""
+    for name in unknown_variables():
+        warn(f"{name} is no setting: it is misspelt, or of another version.")
+    if urlsplit(os.environ[PUBLIC_URL_VARIABLE]).hostname in ("0.0.0.0", "::"):  # noqa: S104 - asked, not bound
+        warn(f"Links in mails begin with {start.url}, which leads nowhere: set {PUBLIC_URL_VARIABLE}.")
+    if start.settings.smtp_url and not os.environ.get("MEDUSA_AUTH_MAIL_FROM"):
+        warn("Mails come from medusa-auth@localhost, which few mail servers take: set MEDUSA_AUTH_MAIL_FROM.")

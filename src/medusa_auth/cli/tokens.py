@@ -11,7 +11,7 @@ from medusa_auth.cli.common import DataDirOption, EmailOption, JsonOption, outpu
 from medusa_auth.errors import NotFoundError
 from medusa_auth.model import ApiToken
 from medusa_auth.server.app import Parts
-from medusa_auth.settings import parse_duration
+from medusa_auth.setting_values import duration as parse_duration
 from medusa_auth.wire import API_TOKEN_HEADER
 
 __all__ = ["app"]

@@ -21,12 +21,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 import structlog
 
-from medusa_auth.core.identities import Clock
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.outbox import Letter, Outbox
 from medusa_auth.errors import UnavailableError
 from medusa_auth.model import Mail, MailKind
 from medusa_auth.server.templates import environment
-from medusa_auth.settings import SMTP_PORTS
+from medusa_auth.setting_values import SMTP_PORTS
 from medusa_auth.store.base import Records
 
 __all__ = ["FolderTransport", "Mailer", "NotTakenError", "Postman", "SmtpTransport", "Transport"]

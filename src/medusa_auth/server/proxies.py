@@ -9,7 +9,7 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from medusa_auth.settings import Network
+from medusa_auth.setting_values import Network
 
 __all__ = ["Origin", "Proxies"]
 
