@@ -10,6 +10,8 @@ The keys in force are the supervisor's, so that all workers have the same, whate
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import sys
@@ -53,6 +55,10 @@ class Worker:
         with theirs:
             line = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
             numbers = (listening.fileno(), theirs.fileno())
+            if numbers[0] < 0:
+                # Closed meanwhile, for the server ends.
+                line[1].close()
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "medusa_auth.server.worker", *map(str, numbers)), pass_fds=numbers
             )
@@ -143,12 +149,17 @@ class Supervisor:
             await self._pause(PAUSES[min(max(short_lives - 1, 0), len(PAUSES) - 1)])
 
     async def _one_life(self) -> None:
+        keys = self._changes.keys
         try:
-            worker = await Worker.start(self._listening, self._changes.keys)
+            worker = await Worker.start(self._listening, keys)
         except OSError as error:
-            self._tell_of_failure(f"no process can be made: {error.strerror}")
+            if not self._is_ending.is_set():
+                self._tell_of_failure(f"no process can be made: {error.strerror}")
             return
         self._workers.add(worker)
+        if self._changes.keys is not keys:
+            # Replaced while it was being started, when nobody could tell it.
+            worker.use_keys(self._changes.keys)
         if self._is_ending.is_set():
             worker.end()
         status = await worker.life(self._is_ready)
