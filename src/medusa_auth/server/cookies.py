@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -18,6 +19,7 @@ from medusa_auth.wire import COOKIE_NAME
 __all__ = ["SessionCookie", "sign", "unsign"]
 
 _SIGNED = "s:"
+_PLAIN = re.compile(r"s%3A[A-Za-z0-9_-]+\.(?:[A-Za-z0-9]|%2B|%2F)+")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -49,11 +51,16 @@ class SessionCookie:
         self._keys = [key.encode() for key in keys]
 
     def find(self, header: str) -> str | None:
-        """The value of the session cookie in a Cookie header (RFC 6265, section 4.2): as Medusa, of many the first."""
+        """The value of the session cookie in a Cookie header (RFC 6265, section 4.2): as Medusa, of many the first.
+
+        However it was spelled (quoted, percent-encoded or not), it comes as `write` spells it, so that what is
+        remembered by its value is remembered once.
+        """
         for pair in header.split(";"):
             name, equals, value = pair.partition("=")
             if equals and name.strip() == COOKIE_NAME:
-                return value.strip()
+                value = value.strip()
+                return value if _PLAIN.fullmatch(value) else quote(_decoded(value), safe="")
         return None
 
     def read(self, value: str) -> str | None:
