@@ -162,15 +162,14 @@ class Identity:
 
     `credential_id` names the credential without being it: a session's `id_hash`, an access token's `jti`, an API
     token's `id`.
-    `factors` are those that the credential was won with, such as `("password",)`. `issued_at` is an access token's
-    `iat`.
+    `factors` are those that the credential was won with, such as `("password",)`. `epoch` is an access token's.
     """
 
     user: User
     method: Method
     credential_id: str
     factors: tuple[str, ...] = ()
-    issued_at: datetime | None = None
+    epoch: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def test_a_token_has_medusas_claims_in_medusas_order_and_an_id(server: Running):
     header, payload, _ = server.access_token().split(".")
     assert _decoded(header) == {"alg": "HS256", "typ": "JWT"}
     claims = _decoded(payload)
-    assert list(claims) == ["user_id", "domain", "iat", "exp", "jti"]
+    assert list(claims) == ["user_id", "domain", "iat", "exp", "jti", "epoch"]
     assert claims["user_id"] == server.user.id
     assert claims["domain"] == "admin"
     assert claims["exp"] - claims["iat"] == 24 * 60 * 60

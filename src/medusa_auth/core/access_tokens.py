@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from medusa_auth.core.clocks import CLOCK_LEEWAY, KEPT_AFTER_END
 from medusa_auth.core.ids import Random
-from medusa_auth.core.jwts import CLOCK_LEEWAY, Jwts, moment
+from medusa_auth.core.jwts import Jwts, moment
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import User
 from medusa_auth.store.base import Transaction
@@ -24,6 +25,8 @@ from medusa_auth.store.base import Transaction
 __all__ = ["AccessToken", "AccessTokens", "Claims"]
 
 TOKEN_ID_BYTES = 16
+# The claim of ours that says what ended all of the user's tokens last, before this one was issued.
+EPOCH = "epoch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,16 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a verified token says. `id` is its `jti`; where it has none, as Medusa's, the hash of what was signed."""
+    """What a verified token says. `id` is its `jti`; where it has none, as Medusa's, the hash of what was signed.
+
+    What ends all of a user's tokens ends those of an earlier `epoch`: the moment at which the user's were ended last
+    before this one was issued. So no two machines' clocks are compared. A token that does not say it, as Medusa's, has
+    the moment at which it was issued.
+    """
 
     id: str
     user_id: str
-    issued_at: datetime | None
+    epoch: datetime | None
     expires_at: datetime
 
 
@@ -59,15 +67,14 @@ class AccessTokens:
 
     def issue(self, tx: Transaction, user: User, now: datetime) -> str:
         """A token for `user`, good for `life` from `now` on."""
-        # `iat` has whole seconds. A token that follows a revocation within its second counts as issued at the next.
-        not_before = tx.access_tokens.not_before(user.id)
-        issued_at = max(math.floor(now.timestamp()), math.ceil(not_before.timestamp()) if not_before else 0)
+        issued_at, not_before = math.floor(now.timestamp()), tx.access_tokens.not_before(user.id)
         claims = {
             self._claims.subject: user.id,
             **self._claims.purpose,
             "iat": issued_at,
             "exp": issued_at + int(self._life.total_seconds()),
             "jti": base64.urlsafe_b64encode(self._random(TOKEN_ID_BYTES)).rstrip(b"=").decode(),
+            EPOCH: math.ceil(not_before.timestamp()) if not_before else 0,
         }
         return self._jwts.sign(claims)
 
@@ -93,7 +100,7 @@ class AccessTokens:
         if not (user_id.isprintable() and token_id.isprintable()):
             # With NUL or half a character in it a database would not even compare.
             raise AuthenticationError
-        return AccessToken(token_id, user_id, issued_at, expires_at)
+        return AccessToken(token_id, user_id, moment(claims, EPOCH) or issued_at, expires_at)
 
     def find_users(self, tx: Transaction, tokens: Sequence[AccessToken]) -> Mapping[AccessToken, User]:
         """Whose these are, without those whose users are no more, and those that a logout or the like has ended."""
@@ -103,12 +110,16 @@ class AccessTokens:
             for token in tokens
             if (state := states.get((token.user_id, token.id)))
             and not state.is_revoked
-            and not _is_before(token.issued_at, state.not_before)
+            and not _is_before(token.epoch, state.not_before)
         }
+
+    def is_good(self, tx: Transaction, token_id: str, user_id: str, epoch: datetime | None) -> bool:
+        """Whether neither it nor all of its user's have ended since it was verified."""
+        return not tx.access_tokens.is_revoked(token_id) and not _is_before(epoch, tx.access_tokens.not_before(user_id))
 
     def revoke(self, tx: Transaction, token: AccessToken, now: datetime) -> None:
         """End this one everywhere."""
-        tx.access_tokens.delete_expired(now)
+        tx.access_tokens.delete_expired(now - KEPT_AFTER_END)
         tx.access_tokens.revoke(token.id, token.user_id, token.expires_at)
         tx.announce(token.user_id, now)
 
@@ -117,14 +128,14 @@ class AccessTokens:
         not_before = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC)
         stands = tx.access_tokens.not_before(user_id)
         if stands is not None:
-            # Later than before: what was issued since may bear that moment itself, and a clock may be set back.
+            # Later than before: what was issued since is of that epoch, and a clock may be set back.
             not_before = max(not_before, stands + timedelta(seconds=1))
         tx.access_tokens.set_not_before(user_id, not_before)
         tx.announce(user_id, now)
 
 
-def _is_before(issued_at: datetime | None, not_before: datetime | None) -> bool:
-    return not_before is not None and (issued_at is None or issued_at < not_before)
+def _is_before(epoch: datetime | None, not_before: datetime | None) -> bool:
+    return not_before is not None and (epoch is None or epoch < not_before)
 
 
 def _token_id(token: str, claims: Mapping[str, Any]) -> str:

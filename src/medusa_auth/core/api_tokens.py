@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from medusa_auth.core.ids import Random, new_id, secret_hash
+from medusa_auth.core.sessions import TOUCH_EVERY
 from medusa_auth.errors import InvalidRequestError
 from medusa_auth.model import ApiToken, User
 from medusa_auth.store.base import Transaction
@@ -21,8 +22,7 @@ SECRET_BYTES = 32
 CHOSEN_NAME = "api_token"
 # Of the ids of those that can be read, which have no record.
 _READABLE_PREFIX = "tok_readable_"
-# How precisely the last use is known.
-TOUCH_EVERY = timedelta(minutes=1)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class ApiTokens:
@@ -91,11 +91,11 @@ class ApiTokens:
         """Whether its end is now or was before; one without an end never has."""
         return record.expires_at is not None and now >= record.expires_at
 
-    def is_due(self, record: ApiToken, now: datetime) -> bool:
-        """Whether the last use has to be written again."""
+    def due_at(self, record: ApiToken) -> datetime:
+        """From when on the last use has to be written again."""
         if record.id.startswith(_READABLE_PREFIX):
-            return False
-        return record.last_used_at is None or now >= record.last_used_at + TOUCH_EVERY
+            return NEVER
+        return record.created_at if record.last_used_at is None else record.last_used_at + TOUCH_EVERY
 
     def is_good(self, tx: Transaction, token_id: str, user_id: str) -> bool:
         """Whether the user still has the token of that id."""

@@ -11,23 +11,20 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from medusa_auth.core.access_tokens import AccessTokens
-from medusa_auth.core.api_tokens import ApiTokens
+from medusa_auth.core.api_tokens import NEVER, ApiTokens
 from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
 from medusa_auth.errors import AuthenticationError, UnavailableError
 from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
 
-__all__ = ["Clock", "Credential", "Identities"]
+__all__ = ["Credential", "Identities"]
 
 T = TypeVar("T")
-
-Clock = Callable[[], datetime]
-"""Tells the time, aware and in UTC."""
 
 
 class Credential(NamedTuple):
@@ -176,36 +173,36 @@ class Identities:
             # Whoever shares it would keep it.
             await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
             raise AuthenticationError
-        seen_at = session.last_seen_at
-        if self._sessions.rules.is_due(session, now):
-            seen_at = await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now), now, seen_at)
-        until = min(session.expires_at, seen_at + TOUCH_EVERY, seen_at + self._sessions.rules.idle)
+        due_at = self._sessions.rules.due_at(session)
+        if now >= due_at and await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now)):
+            due_at = now + self._sessions.rules.touch_every
+        until = min(due_at, session.expires_at)
         return _Known(Identity(user, Method.SESSION, session.id_hash, ("password",)), until)
 
     async def _prove_access_token(self, secret: str, now: datetime) -> _Known:
         token = self._access_tokens.verify(secret, now)
 
         user = _found(await self._records.look(self._access_tokens.find_users, token))
-        return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",), token.issued_at), token.expires_at)
+        return _Known(Identity(user, Method.ACCESS_TOKEN, token.id, ("password",), token.epoch), token.expires_at)
 
     async def _prove_api_token(self, secret: str, now: datetime) -> _Known:
         token, user = _found(await self._records.look(self._api_tokens.find_with_users, secret))
         if self._api_tokens.has_expired(token, now):
             raise AuthenticationError
-        used_at = token.last_used_at or token.created_at
-        if self._api_tokens.is_due(token, now):
-            used_at = await self._touched(lambda tx: tx.api_tokens.touch(token.id, now), now, used_at)
-        until = min(used_at + TOUCH_EVERY, token.expires_at or datetime.max.replace(tzinfo=UTC))
+        due_at = self._api_tokens.due_at(token)
+        if now >= due_at and await self._touched(lambda tx: tx.api_tokens.touch(token.id, now)):
+            due_at = now + TOUCH_EVERY
+        until = min(due_at, token.expires_at or NEVER)
         # An API token is not won by a factor of its user's; it is one of its own.
         return _Known(Identity(user, Method.API_TOKEN, token.id), until)
 
-    async def _touched(self, touch: Callable[[Transaction], None], now: datetime, before: datetime) -> datetime:
-        """Write a last use, and tell it. A store that can only be read costs its precision, not the answer."""
+    async def _touched(self, touch: Callable[[Transaction], None]) -> bool:
+        """Whether a last use could be written. A store that can only be read costs its precision, not the answer."""
         try:
             await self._records.write(touch)
         except UnavailableError:
-            return before
-        return now
+            return False
+        return True
 
 
 class _Cache:
@@ -226,11 +223,21 @@ class _Cache:
         if self._capacity == 0:
             return
         self._drop(key)
+        known = self._sharing(known)
         while len(self._known) >= self._capacity:
             self._drop(next(iter(self._known)))
         self._known[key] = known
         for name in _names(known.identity):
             self._named.setdefault(name, set()).add(key)
+
+    def _sharing(self, known: _Known) -> _Known:
+        """One user for all of a user's credentials: their metadata may be large."""
+        for key in self._named.get(known.identity.user.id, ()):
+            user = self._known[key].identity.user
+            if user == known.identity.user:
+                return replace(known, identity=replace(known.identity, user=user))
+            break
+        return known
 
     def forget(self, name: str) -> None:
         for key in tuple(self._named.get(name, ())):

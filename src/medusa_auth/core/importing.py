@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from itertools import islice
 
 from medusa_auth.core.api_tokens import ApiTokens
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.ids import secret_hash
 from medusa_auth.core.imported_rows import UnfitError, invite_row, user_row
 from medusa_auth.core.password_rules import PasswordRules
@@ -26,8 +26,6 @@ from medusa_auth.store.base import Transaction
 from medusa_auth.store.importing import Imports, InviteRow, Source, SourceInvite, SourceUser, Target, UserRow
 
 __all__ = ["Decision", "Importing", "Outcome", "clashing_emails"]
-
-Clock = Callable[[], datetime]
 
 # How many addresses are asked for at once.
 ASKED = 1000

@@ -72,7 +72,7 @@ class Invites:
     def check(self, tx: Transaction, token: str, now: datetime) -> Invite:
         """The invite of `token`. Raises InvalidRequestError if it is forged, used, replaced, withdrawn or over."""
         try:
-            known_by = self._tokens.read(token, foreign=self._shared).known_by
+            known_by = self._tokens.read(token, foreign=self._shared)
         except AuthenticationError:
             raise InvalidRequestError("Token is not valid") from None
         invite = tx.invites.get_by_token_hash(known_by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,11 +14,9 @@ from joserfc.jwk import OctKey
 
 from medusa_auth.errors import AuthenticationError
 
-__all__ = ["ALGORITHM", "CLOCK_LEEWAY", "MAX_TOKEN_LENGTH", "Jwts", "moment"]
+__all__ = ["ALGORITHM", "MAX_TOKEN_LENGTH", "Jwts", "moment"]
 
 ALGORITHM = "HS256"
-# Machines' clocks differ: RFC 7519, section 4.1.4 allows "no more than a few minutes". Never applied to `exp`.
-CLOCK_LEEWAY = timedelta(minutes=1)
 # A token of ours has 260 characters; what is much longer is not worth a hash over it.
 MAX_TOKEN_LENGTH = 4096
 

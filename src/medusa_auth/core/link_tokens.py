@@ -10,7 +10,6 @@ import base64
 import hmac
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +17,10 @@ from medusa_auth.core.ids import Random, secret_hash
 from medusa_auth.core.jwts import Jwts
 from medusa_auth.errors import AuthenticationError
 
-__all__ = ["LinkToken", "LinkTokens", "keys_for"]
+__all__ = ["LinkTokens", "keys_for"]
 
 # 128 bits: ASVS 5.0, V7.2.3.
 TOKEN_ID_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class LinkToken:
-    """`known_by` is the SHA-256 of its `jti`, in hex; of a token of another program's, the token itself."""
-
-    known_by: str
-    claims: Mapping[str, Any]
 
 
 def keys_for(purpose: str, secrets: Sequence[str]) -> Sequence[bytes]:
@@ -55,16 +46,16 @@ class LinkTokens:
         times = {"iat": int(now.timestamp()), "exp": int(expires_at.timestamp())}
         return self._jwts.sign({**claims, **times, "jti": token_id}), secret_hash(token_id)
 
-    def read(self, token: str, *, foreign: bool = False) -> LinkToken:
-        """What `token` says, if it was issued here for this purpose. Raises AuthenticationError.
+    def read(self, token: str, *, foreign: bool = False) -> str:
+        """What `token` is known by, if it was issued here for this purpose: the SHA-256 of its `jti`, in hex.
 
-        Whether it is still good is for the record that it is known by to say. `foreign`: it may be another program's,
-        without `jti`.
+        Whether it is still good is for the record of that name to say. `foreign`: it may be another program's, without
+        `jti`, which is known by itself. Raises AuthenticationError.
         """
         claims = self._jwts.signed_claims(token)
         token_id = claims.get("jti")
         if foreign and "jti" not in claims:
-            return LinkToken(token, claims)
+            return token
         if not isinstance(token_id, str) or not token_id:
             raise AuthenticationError
-        return LinkToken(secret_hash(token_id), claims)
+        return secret_hash(token_id)

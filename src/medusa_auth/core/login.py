@@ -110,10 +110,7 @@ class Login:
     async def _prove(self, email: str, password: str, *, for_session: bool) -> _Proof:
         found = await self._records.look(_find_where_sessions_can_be_kept if for_session else _find, email)
         password_hash = found[1] if found else None
-        check = await self._passwords.check(password, password_hash)
-        if not check.ok:
-            raise AuthenticationError
-        return _Proof(email, password_hash, check.upgraded_hash)
+        return _Proof(email, password_hash, await self._passwords.check(password, password_hash))
 
     def _if_still_good(self, proof: _Proof, then: Callable[[Transaction, User], T], tx: Transaction) -> T | None:
         """None if the hash has changed while the password was being checked against it."""

@@ -43,7 +43,7 @@ class PasswordResets:
 
         Raises AuthenticationError, the same for a token that is forged, used, or over.
         """
-        reset = tx.password_resets.get(self._tokens.read(token).known_by)
+        reset = tx.password_resets.get(self._tokens.read(token))
         user = None if reset is None else tx.users.get(reset.user_id)
         if (
             reset is None

@@ -18,16 +18,15 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from medusa_auth.core.ids import Random
-from medusa_auth.errors import UnavailableError
+from medusa_auth.errors import AuthenticationError, UnavailableError
 
-__all__ = ["Argon2id", "Check", "Hasher", "HashingPool", "Passwords", "Scrypt"]
+__all__ = ["Argon2id", "Hasher", "HashingPool", "Passwords", "Scrypt"]
 
 T = TypeVar("T")
 
@@ -144,14 +143,6 @@ class Scrypt:
         return (log2_n, r, p) if positive and bounded else None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Whether the password is right, and a hash to keep from now on if the one that was kept is out of date."""
-
-    ok: bool
-    upgraded_hash: str | None = None
-
-
 class HashingPool:
     """A few threads, and a queue that does not grow: what does not fit is refused at once."""
 
@@ -166,8 +157,12 @@ class HashingPool:
         """The result of `work`, done in one of the threads. Raises UnavailableError at once if no place is free."""
         if self._places == 0:
             raise UnavailableError("Too many logins at once.", retry_after=self.RETRY_AFTER_SECONDS)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except RuntimeError:
+            # Closed, or there are no more threads to be had.
+            raise UnavailableError("No password can be hashed.", retry_after=self.RETRY_AFTER_SECONDS) from None
         self._places -= 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         # The place is free when the thread is, also if whoever waited has gone away.
         future.add_done_callback(self._free)
         return await asyncio.shield(future)
@@ -207,8 +202,12 @@ class Passwords:
         """Raises UnavailableError if too many are being hashed."""
         return await self._pool.run(lambda: self._current.hash(password))
 
-    async def check(self, password: str, password_hash: str | None) -> Check:
-        """`password_hash` None: there is no such user, or no password. Raises UnavailableError if too many wait."""
+    async def check(self, password: str, password_hash: str | None) -> str | None:
+        """A hash to keep from now on, if the password is right and `password_hash` is out of date.
+
+        `password_hash` None: there is no such user, or no password. Raises AuthenticationError if the password is
+        wrong, and UnavailableError if too many wait.
+        """
         return await self._pool.run(lambda: self._check(password, password_hash))
 
     def close(self) -> None:
@@ -222,13 +221,15 @@ class Passwords:
         self._nobody = self._nobody or self._current.hash(base64.b64encode(os.urandom(32)).decode())
         return self._nobody
 
-    def _check(self, password: str, password_hash: str | None) -> Check:
+    def _check(self, password: str, password_hash: str | None) -> str | None:
         if password_hash and self._current.owns(password_hash):
-            return Check(self._current.verify(password, password_hash))
-        if password_hash and any(hasher.verify(password, password_hash) for hasher in (self._current, *self._others)):
-            return Check(ok=True, upgraded_hash=self._current.hash(password))
-        self._current.verify(password, self._make_nobody())
-        return Check(ok=False)
+            if self._current.verify(password, password_hash):
+                return None
+        elif password_hash and any(hasher.verify(password, password_hash) for hasher in (self._current, *self._others)):
+            return self._current.hash(password)
+        else:
+            self._current.verify(password, self._make_nobody())
+        raise AuthenticationError
 
 
 def _octets(password: str) -> bytes:

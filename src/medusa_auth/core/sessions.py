@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from medusa_auth.core.clocks import KEPT_AFTER_END
 from medusa_auth.core.ids import Random, secret_hash
 from medusa_auth.model import Context, Session, User
 from medusa_auth.store.base import Others, Transaction
@@ -28,7 +29,7 @@ USER_AGENT_LENGTH = 256
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """`life`: from the login on, whatever happens. `idle`: since the last use, known to within `TOUCH_EVERY`."""
+    """`life`: from the login on, whatever happens. `idle`: since the last use, known to within `touch_every`."""
 
     life: timedelta
     idle: timedelta
@@ -36,9 +37,14 @@ class SessionRules:
     def is_over(self, session: Session, now: datetime) -> bool:
         return now >= session.expires_at or now >= session.last_seen_at + self.idle
 
-    def is_due(self, session: Session, now: datetime) -> bool:
-        """Whether the last use has to be written again."""
-        return now >= session.last_seen_at + TOUCH_EVERY
+    @property
+    def touch_every(self) -> timedelta:
+        """How long the last use is not written again; never so long that a session in use would pass for idle."""
+        return min(TOUCH_EVERY, self.idle / 5)
+
+    def due_at(self, session: Session) -> datetime:
+        """From when on the last use has to be written again."""
+        return session.last_seen_at + self.touch_every
 
 
 class Sessions:
@@ -62,7 +68,7 @@ class Sessions:
             client=context.client,
             user_agent=context.user_agent and context.user_agent[:USER_AGENT_LENGTH],
         )
-        tx.sessions.delete_expired(now)
+        tx.sessions.delete_expired(now - KEPT_AFTER_END)
         tx.sessions.add(session, session_id, others)
         return session_id, session
 

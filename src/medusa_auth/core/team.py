@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.invites import Invites
 from medusa_auth.core.outbox import Outbox
@@ -49,6 +50,7 @@ class Team:
         users: Users,
         invites: Invites,
         resets: PasswordResets,
+        access_tokens: AccessTokens,
         api_tokens: ApiTokens,
         outbox: Outbox,
         passwords: Passwords,
@@ -59,6 +61,7 @@ class Team:
         self._users = users
         self._invites = invites
         self._resets = resets
+        self._access_tokens = access_tokens
         self._api_tokens = api_tokens
         self._outbox = outbox
         self._passwords = passwords
@@ -226,25 +229,19 @@ class Team:
             self._users.check_not_last_admin(tx, user)
 
     def _actor(self, tx: Transaction, identity: Identity) -> User:
-        return _actor(tx, identity, self._api_tokens)
+        """Who asks, as they are now.
 
+        Raises AuthenticationError if they are no more, or if what they asked with has ended since.
+        """
+        actor = tx.users.get(identity.user.id)
+        if actor is None or not self._is_still_good(tx, identity):
+            raise AuthenticationError
+        return actor
 
-def _actor(tx: Transaction, identity: Identity, api_tokens: ApiTokens) -> User:
-    """Who asks, as they are now.
-
-    Raises AuthenticationError if they are no more, or if what they asked with has ended since.
-    """
-    actor = tx.users.get(identity.user.id)
-    if actor is None or not _is_still_good(tx, identity, api_tokens):
-        raise AuthenticationError
-    return actor
-
-
-def _is_still_good(tx: Transaction, identity: Identity, api_tokens: ApiTokens) -> bool:
-    if identity.method is Method.SESSION:
-        return tx.sessions.get(identity.credential_id) is not None
-    if identity.method is Method.API_TOKEN:
-        return api_tokens.is_good(tx, identity.credential_id, identity.user.id)
-    not_before = tx.access_tokens.not_before(identity.user.id)
-    ended_with_others = not_before is not None and (identity.issued_at is None or identity.issued_at < not_before)
-    return not ended_with_others and not tx.access_tokens.is_revoked(identity.credential_id)
+    def _is_still_good(self, tx: Transaction, identity: Identity) -> bool:
+        credential_id, user_id = identity.credential_id, identity.user.id
+        if identity.method is Method.SESSION:
+            return tx.sessions.get(credential_id) is not None
+        if identity.method is Method.API_TOKEN:
+            return self._api_tokens.is_good(tx, credential_id, user_id)
+        return self._access_tokens.is_good(tx, credential_id, user_id, identity.epoch)

@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from medusa_auth.core.access_tokens import AccessTokens, Claims
 from medusa_auth.core.api_tokens import ApiTokens
-from medusa_auth.core.identities import Clock, Identities
+from medusa_auth.core.clocks import Clock
+from medusa_auth.core.identities import Identities
 from medusa_auth.core.ids import Random
 from medusa_auth.core.invites import Invites
 from medusa_auth.core.login import Login
@@ -127,6 +128,7 @@ class Parts:
                 users=users,
                 invites=invites,
                 resets=resets,
+                access_tokens=access_tokens,
                 api_tokens=api_tokens,
                 outbox=outbox,
                 passwords=passwords,

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from medusa_auth.core.identities import Clock, Credential, Identities
+from medusa_auth.core.clocks import Clock
+from medusa_auth.core.identities import Credential, Identities
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Identity, Method
 from medusa_auth.server.cookies import SessionCookie

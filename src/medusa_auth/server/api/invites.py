@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from medusa_auth.core.identities import Clock
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.team import NewUser, Team
 from medusa_auth.errors import (
     AuthenticationError,

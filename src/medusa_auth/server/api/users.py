@@ -10,7 +10,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from medusa_auth.core.identities import Clock
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.team import NewUser, Team
 from medusa_auth.core.users import UserChanges
 from medusa_auth.errors import (

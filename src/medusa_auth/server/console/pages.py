@@ -13,7 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from medusa_auth.core.identities import Clock
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.team import NewUser, Team
 from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.server.bodies import read_form
