@@ -14,10 +14,13 @@ from medusa_auth.errors import AuthenticationError, InvalidRequestError
 from medusa_auth.model import Invite, Role, User
 from medusa_auth.store.base import Transaction
 
-__all__ = ["INVITE_LIFE", "Invites"]
+__all__ = ["ALREADY_JOINED", "INVITE_LIFE", "INVITE_OVER", "TOKEN_NOT_VALID", "Invites"]
 
-# Medusa's.
+# Medusa's, and so are the sentences.
 INVITE_LIFE = timedelta(days=7)
+TOKEN_NOT_VALID = "Token is not valid"  # noqa: S105 - a sentence
+INVITE_OVER = "Invalid invite"
+ALREADY_JOINED = "User already joined"
 
 
 class Invites:
@@ -74,13 +77,13 @@ class Invites:
         try:
             known_by = self._tokens.read(token, foreign=self._shared)
         except AuthenticationError:
-            raise InvalidRequestError("Token is not valid") from None
+            raise InvalidRequestError(TOKEN_NOT_VALID) from None
         invite = tx.invites.get_by_token_hash(known_by)
         if invite is None or now >= invite.expires_at:
-            raise InvalidRequestError("Invalid invite")
+            raise InvalidRequestError(INVITE_OVER)
         # A program beside this one keeps the address as it was typed.
         if tx.users.get_with_password(normalized_email(invite.user_email)) is not None:
-            raise InvalidRequestError("User already joined")
+            raise InvalidRequestError(ALREADY_JOINED)
         return invite
 
     def accept(

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from medusa_auth.core.clocks import Clock
+from medusa_auth.core.invites import ALREADY_JOINED, INVITE_OVER, TOKEN_NOT_VALID
 from medusa_auth.core.team import NewUser, Team
 from medusa_auth.errors import AnswerError, AuthenticationError
 from medusa_auth.server.bodies import read_form
@@ -32,7 +33,7 @@ HTML = "text/html; charset=utf-8"
 ASSETS = {"console.css": "text/css; charset=utf-8", "link.js": "text/javascript; charset=utf-8"}
 _OVER = "This link is over: it was used already, it is too old, or a newer one was sent. Ask for a new one."
 
-_NO_INVITE = frozenset({"token should not be empty", "Token is not valid", "Invalid invite"})
+_NO_INVITE = frozenset({"token should not be empty", TOKEN_NOT_VALID, INVITE_OVER})
 
 Done = Callable[[Mapping[str, str]], Awaitable[str]]
 """Does what a form asks for, and says in a sentence what was done."""
@@ -110,9 +111,7 @@ def _in_words(error: AnswerError) -> str:
     over = isinstance(error, AuthenticationError) or error.message in _NO_INVITE
     if over:
         return _OVER
-    return {"User already joined": "There is an account with this email already: sign in."}.get(
-        error.message, error.message
-    )
+    return "There is an account with this email already: sign in." if error.message == ALREADY_JOINED else error.message
 
 
 def _asset(name: str, media_type: str) -> ExpressRoute:
