@@ -252,6 +252,8 @@ async def test_the_first_key_signs_and_a_dropped_one_is_refused(house: House):
     )
     before = await house.records.write(lambda tx: old.issue(tx, user, house.now))
     after = await house.records.write(lambda tx: both.issue(tx, user, house.now))
+    assert both.verify(before, house.now) == old.verify(before, house.now)
+    assert both.verify(after, house.now) == new.verify(after, house.now)
     assert both.verify(before, house.now).user_id == new.verify(after, house.now).user_id == user.id
     for tokens, token in ((old, after), (new, before)):
         with pytest.raises(AuthenticationError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -13,8 +13,8 @@ import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 
-from medusa_auth.core.identities import Credential, Identities
-from medusa_auth.errors import AuthenticationError, UnavailableError
+from medusa_auth.core.identities import Credential
+from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Method, User
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql.records import SqlRecords
@@ -53,18 +53,6 @@ class CountingRecords:
         self._records.close()
 
 
-class Deaf:
-    """Changes that cannot be heard."""
-
-    delay = 0.0
-
-    def poll(self) -> Collection[str] | None:
-        raise UnavailableError
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def records(house: House) -> CountingRecords:
     return CountingRecords(house.records)
@@ -72,15 +60,6 @@ def records(house: House) -> CountingRecords:
 
 async def _delete(house: House, user: User) -> None:
     await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
-
-
-async def test_a_second_check_asks_the_store_nothing(house: House, records: CountingRecords):
-    user = await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    first, second = await house.check(identities, session_id), await house.check(identities, session_id)
-    assert first is second
-    assert (first.user, first.method, first.factors) == (user, Method.SESSION, ("password",))
-    assert records.reads == 1
 
 
 @pytest.mark.asvs("7.4.1")
@@ -172,38 +151,12 @@ async def test_what_is_proven_with_a_key_that_is_replaced_meanwhile_is_not_remem
         await identities.check(credential, house.now)
 
 
-async def test_if_changes_cannot_be_heard_nothing_is_answered_from_memory(house: House, records: CountingRecords):
-    await house.add_user()
-    identities, session_id = house.identities(records=records, changes=Deaf()), await house.sign_in()
-    for _ in range(3):
-        await house.check(identities, session_id)
-    assert records.reads == 3
-
-
 async def test_many_who_ask_at_once_ask_the_store_once(house: House, records: CountingRecords):
     await house.add_user()
     identities, session_id = house.identities(records=records), await house.sign_in()
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(house.check, identities, session_id)
-    assert records.reads == 1
-
-
-async def test_one_who_goes_away_does_not_take_the_answer_from_the_others(house: House, records: CountingRecords):
-    await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    async with anyio.create_task_group() as tasks:
-        scope = anyio.CancelScope()
-
-        async def impatient() -> None:
-            with scope:
-                await house.check(identities, session_id)
-
-        tasks.start_soon(impatient)
-        await anyio.lowlevel.checkpoint()
-        tasks.start_soon(house.check, identities, session_id)
-        await anyio.lowlevel.checkpoint()
-        scope.cancel()
     assert records.reads == 1
 
 
@@ -240,44 +193,3 @@ async def test_a_remembered_token_ends_when_its_time_does(house: House):
     await identities.check(token, house.now)
     with pytest.raises(AuthenticationError):
         await identities.check(token, house.now + timedelta(hours=24))
-
-
-async def test_a_credential_of_one_kind_is_not_good_as_another(house: House):
-    await house.add_user()
-    identities, session_id = house.identities(), await house.sign_in()
-    await house.check(identities, session_id)
-    for method in (Method.ACCESS_TOKEN, Method.API_TOKEN):
-        with pytest.raises(AuthenticationError):
-            await identities.check(Credential(method, session_id), house.now)
-
-
-async def test_under_load_no_check_succeeds_after_the_logout_was_acknowledged(house: House):
-    await house.add_user()
-    other = SqlRecords(house.url)
-    identities = house.identities()
-    for _ in range(20):
-        session_id = await house.sign_in()
-        acknowledged = threading.Event()
-        ending = threading.Thread(target=_end, args=(house, other, session_id, acknowledged))
-        ending.start()
-        while True:
-            was_acknowledged = acknowledged.is_set()
-            if not await _is_good(house, identities, session_id):
-                break
-            assert not was_acknowledged
-            await anyio.lowlevel.checkpoint()
-        ending.join()
-    other.close()
-
-
-def _end(house: House, records: SqlRecords, session_id: str, acknowledged: threading.Event) -> None:
-    anyio.run(records.write, lambda tx: house.sessions.end(tx, session_id, house.now))
-    acknowledged.set()
-
-
-async def _is_good(house: House, identities: Identities, session_id: str) -> bool:
-    try:
-        await house.check(identities, session_id)
-    except AuthenticationError:
-        return False
-    return True

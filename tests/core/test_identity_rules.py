@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import anyio
 import pytest
-from tests.core.house import EMAIL, PASSWORD, House
+from tests.core.house import EMAIL, House
 from tests.core.test_identities import CountingRecords
 from tests.core.tools import run_program
 
@@ -81,46 +81,28 @@ class Down(CountingRecords):
         raise UnavailableError
 
 
-async def _credentials(house: House) -> list[Credential]:
-    """One of each kind, of the one user."""
-    user = await house.records.read(lambda tx: house.users.find(tx, EMAIL))
-    api_token, _ = await house.records.write(lambda tx: house.api_tokens.issue(tx, user, "job", house.now))
-    return [
-        Credential(Method.SESSION, await house.sign_in()),
-        Credential(Method.ACCESS_TOKEN, await house.login.issue_token(EMAIL, PASSWORD, house.now)),
-        Credential(Method.API_TOKEN, api_token),
-    ]
-
-
-async def _is_good(house: House, identities: Identities, credential: Credential) -> bool:
-    try:
-        await identities.check(credential, house.now)
-    except AuthenticationError:
-        return False
-    return True
-
-
 async def test_of_every_kind_a_second_check_asks_the_store_nothing(house: House):
-    await house.add_user()
+    user = await house.add_user()
     records = CountingRecords(house.records)
     identities = house.identities(records=records)
-    for credential in await _credentials(house):
+    for credential in await house.credentials():
         records.reads = 0
         first = await identities.check(credential, house.now)
         assert records.reads == 1
         assert await identities.check(credential, house.now) is first
         assert records.reads == 1
-        assert first.method is credential.method
+        factors = () if credential.method is Method.API_TOKEN else ("password",)
+        assert (first.user, first.method, first.factors) == (user, credential.method, factors)
 
 
 @pytest.mark.asvs("7.4.1")
 @pytest.mark.asvs("7.4.2")
 async def test_a_user_whom_our_code_deletes_in_another_process_is_refused_by_the_very_next_check(house: House):
     await house.add_user()
-    identities, credentials = house.identities(), await _credentials(house)
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    identities, credentials = house.identities(), await house.credentials()
+    assert all([await house.is_good(identities, each) for each in credentials])
     run_program(DELETE_USER, house.url, EMAIL, house.now.isoformat())
-    assert not any([await _is_good(house, identities, each) for each in credentials])
+    assert not any([await house.is_good(identities, each) for each in credentials])
 
 
 async def test_what_was_missed_forgets_everybody(house: House):
@@ -167,7 +149,7 @@ async def test_what_ends_while_changes_are_silent_is_refused(house: House):
 async def test_a_store_that_is_down_is_unavailable_and_neither_good_nor_bad(house: House):
     await house.add_user()
     identities = house.identities(records=Down(house.records))
-    for credential in await _credentials(house):
+    for credential in await house.credentials():
         with pytest.raises(UnavailableError):
             await identities.check(credential, house.now)
 
@@ -187,12 +169,12 @@ async def test_a_refusal_is_not_remembered(house: House):
 async def test_a_store_that_cannot_be_written_costs_the_last_use_and_not_the_answer(house: House):
     await house.add_user()
     records = ReadOnly(house.records)
-    identities, credentials = house.identities(records=records), await _credentials(house)
+    identities, credentials = house.identities(records=records), await house.credentials()
     house.now += timedelta(minutes=5)
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
     # Of those whose last use is still to be written, the store is asked again.
     records.reads = 0
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
     assert records.reads == 2
 
 
@@ -276,7 +258,7 @@ async def test_many_who_ask_at_once_with_nothing_good_are_all_refused_by_one_que
     refused: list[bool] = []
 
     async def check() -> None:
-        refused.append(not await _is_good(house, identities, Credential(Method.SESSION, "never was")))
+        refused.append(not await house.is_good(identities, Credential(Method.SESSION, "never was")))
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
@@ -325,11 +307,11 @@ async def test_a_question_that_nobody_waits_for_any_more_fails_without_a_word(ho
 @pytest.mark.asvs("9.2.2")
 async def test_no_kind_of_credential_is_good_in_the_place_of_another(house: House):
     await house.add_user()
-    identities, credentials = house.identities(), await _credentials(house)
+    identities, credentials = house.identities(), await house.credentials()
     for credential in credentials:
-        assert await _is_good(house, identities, credential)
+        assert await house.is_good(identities, credential)
         for method in set(Method) - {credential.method}:
-            assert not await _is_good(house, identities, Credential(method, credential.presented))
+            assert not await house.is_good(identities, Credential(method, credential.presented))
 
 
 async def test_a_cookie_that_was_not_signed_here_is_refused_without_asking_the_store(house: House):

@@ -1,6 +1,5 @@
 """A login: one answer and one cost, whatever was wrong."""
 
-import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 from tests.core.test_passwords import MEDUSAS
@@ -64,46 +63,6 @@ async def test_a_token_replaces_an_old_hash_too(house: House):
     await house.add_user(password_hash=Scrypt(1, 1, 1).hash(PASSWORD))
     await house.login.issue_token(EMAIL, PASSWORD, house.now)
     assert house.hasher.owns(await _hash(house) or "")
-
-
-async def test_twenty_first_logins_at_once_all_succeed(house: House):
-    await house.add_user(password_hash=MEDUSAS)
-    ids: list[str] = []
-
-    async def sign_in() -> None:
-        ids.append(await house.sign_in("supersecret"))
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(20):
-            tasks.start_soon(sign_in)
-    assert len(set(ids)) == 20
-
-
-async def test_a_password_that_changes_while_it_is_checked_is_refused(house: House, monkeypatch: pytest.MonkeyPatch):
-    user = await house.add_user()
-    check = house.passwords.check
-    new_hash = house.hasher.hash("another")
-
-    async def slow_check(password: str, password_hash: str | None):
-        result = await check(password, password_hash)
-        await house.records.write(lambda tx: house.users.set_password(tx, user, new_hash, house.now))
-        return result
-
-    monkeypatch.setattr(house.passwords, "check", slow_check)
-    with pytest.raises(AuthenticationError):
-        await house.sign_in()
-
-
-async def test_no_transaction_is_open_while_a_password_is_hashed(house: House, monkeypatch: pytest.MonkeyPatch):
-    await house.add_user()
-    check = house.passwords.check
-
-    async def writing_check(password: str, password_hash: str | None):
-        await house.records.write(lambda tx: tx.sessions.delete_expired(house.now))
-        return await check(password, password_hash)
-
-    monkeypatch.setattr(house.passwords, "check", writing_check)
-    assert await house.sign_in()
 
 
 async def test_the_address_is_compared_without_case_and_in_nfc(house: House):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.core.house import EMAIL, House
+from tests.core.tools import SeededRandom
 
 from medusa_auth.core.sessions import SessionRules, Sessions
 from medusa_auth.errors import DuplicateError, NotFoundError
@@ -14,19 +15,15 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.asvs("7.2.3")
-async def test_a_session_id_is_192_random_bits(house: House):
+async def test_a_session_id_is_192_random_bits_in_base64url_and_each_another(house: House):
     user = await house.add_user()
-    asked: list[int] = []
-
-    def random(size: int) -> bytes:
-        asked.append(size)
-        return b"\xff" * size
-
+    random, same = SeededRandom(), SeededRandom()
     sessions = Sessions(SessionRules(timedelta(hours=10), timedelta(hours=1)), random)
-    session_id, session = await house.records.write(lambda tx: sessions.start(tx, user, Context(), house.now))
-    assert asked == [24]
-    assert base64.urlsafe_b64decode(session_id) == b"\xff" * 24
-    assert session_id not in repr(session)
+    started = [await house.records.write(lambda tx: sessions.start(tx, user, Context(), house.now)) for _ in range(20)]
+    assert [each for each, _ in started] == [base64.urlsafe_b64encode(same(24)).decode() for _ in range(20)]
+    assert random.asked == [24] * 20
+    assert len({each for each, _ in started}) == 20
+    assert not any(session_id in repr(session) for session_id, session in started)
 
 
 async def test_a_long_user_agent_is_cut(house: House):
