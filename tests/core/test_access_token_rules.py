@@ -12,7 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from tests.core.house import CLAIMS, EMAIL, KEY, NOW, PASSWORD, House
-from tests.core.test_access_tokens import GOOD, IAT, TOKENS, signed
+from tests.core.tokens import GOOD, IAT, TOKENS, signed
 from tests.core.tools import SeededRandom
 
 from medusa_auth.core.access_tokens import AccessTokens

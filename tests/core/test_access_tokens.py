@@ -1,37 +1,15 @@
 """Which access tokens are good."""
 
-import base64
 import hashlib
-import hmac
 import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.house import CLAIMS, KEY, NOW, House
+from tests.core.house import NOW, House
+from tests.core.tokens import GOOD, HEADER, IAT, TOKENS, b64, signed, without
 
-from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.errors import AuthenticationError
-
-IAT = int(NOW.timestamp())
-GOOD: dict[str, Any] = {"user_id": "usr_1", "domain": "admin", "iat": IAT, "exp": IAT + 60, "jti": "id"}
-HEADER: dict[str, Any] = {"alg": "HS256", "typ": "JWT"}
-TOKENS = AccessTokens([KEY], CLAIMS, timedelta(hours=24))
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def signed(payload: Any, header: Any = HEADER, key: str = KEY) -> str:
-    """A token with this header and payload, signed with HS256 whatever the header says."""
-    parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
-    text = ".".join(map(_b64, parts))
-    return f"{text}.{_b64(hmac.digest(key.encode(), text.encode(), hashlib.sha256))}"
-
-
-def without(name: str) -> dict[str, Any]:
-    return {key: value for key, value in GOOD.items() if key != name}
 
 
 def test_a_good_token_tells_whose_it_is():
@@ -127,7 +105,7 @@ def test_a_signature_must_be_there_and_right():
         f"{header}.{payload}.{signature[:-1]}",
         f"{header}.{payload}.{signature}.x",
         f" {header}.{payload}.{signature}",
-        f"{header}.{_b64(json.dumps(GOOD | {'user_id': 'usr_2'}).encode())}.{signature}",
+        f"{header}.{b64(json.dumps(GOOD | {'user_id': 'usr_2'}).encode())}.{signature}",
         signed(GOOD, key="another" * 5),
         signed(GOOD, HEADER | {"padding": "x" * 5000}),
         "ä.ö.ü",

@@ -5,52 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import timedelta
-from typing import TypeVar
 
 import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
+from tests.core.tools import CountingRecords
 
 from medusa_auth.core.identities import Credential
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Method, User
-from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql.records import SqlRecords
 
 pytestmark = pytest.mark.anyio
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class CountingRecords:
-    """The store, and how often it was asked."""
-
-    def __init__(self, records: SqlRecords) -> None:
-        self._records = records
-        self.reads = 0
-        self.on_read: Callable[[], None] = lambda: None
-
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._records.read(work)
-
-    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
-        self.reads += 1
-        result = await self._records.look(find, key)
-        self.on_read()
-        return result
-
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._records.write(work)
-
-    async def ping(self) -> None:
-        await self._records.ping()
-
-    def close(self) -> None:
-        self._records.close()
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from typing import TypeVar
 import anyio
 import pytest
 from tests.core.house import EMAIL, House
-from tests.core.test_identities import CountingRecords
-from tests.core.tools import run_program
+from tests.core.tools import CountingRecords, run_program
 
 from medusa_auth.core.identities import Credential, Identities
 from medusa_auth.errors import AuthenticationError, UnavailableError

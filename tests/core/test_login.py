@@ -2,7 +2,7 @@
 
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
-from tests.core.test_passwords import MEDUSAS
+from tests.core.tools import MEDUSAS
 
 from medusa_auth.core.passwords import Scrypt
 from medusa_auth.errors import AuthenticationError

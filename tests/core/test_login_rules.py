@@ -10,8 +10,7 @@ from datetime import timedelta
 import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, CountingHasher, House
-from tests.core.test_passwords import CHEAP, MEDUSAS
-from tests.core.tools import ActingHasher, rows
+from tests.core.tools import CHEAP, MEDUSAS, ActingHasher, rows
 
 from medusa_auth.core.login import Login
 from medusa_auth.core.passwords import HashingPool, Passwords, Scrypt
