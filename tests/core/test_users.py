@@ -11,7 +11,7 @@ from tests.core.house import EMAIL, PASSWORD, House
 
 from medusa_auth.core.identities import Credential
 from medusa_auth.core.users import normalized_email
-from medusa_auth.errors import AuthenticationError, DuplicateError
+from medusa_auth.errors import AuthenticationError, DuplicateError, NotFoundError
 from medusa_auth.model import Context, Method, Role
 from medusa_auth.store.sql.records import SqlRecords
 
@@ -55,6 +55,17 @@ async def test_an_address_whose_letters_count_as_the_same_is_the_same(house: Hou
         await house.add_user(twin)
 
 
+async def test_an_address_belongs_to_one_living_user(house: House):
+    user = await house.add_user(EMAIL)
+    for twin in (EMAIL, EMAIL.upper()):
+        with pytest.raises(DuplicateError):
+            await house.add_user(twin)
+    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
+    again = await house.add_user(EMAIL)
+    assert again.id != user.id
+    assert await house.records.read(lambda tx: tx.users.get(user.id)) is None
+
+
 async def test_a_user_is_made_as_told(house: House):
     made = await house.records.write(
         lambda tx: house.users.create(
@@ -69,6 +80,15 @@ async def test_a_user_is_made_as_told(house: House):
 
 async def test_a_user_is_a_member_as_medusas_are(house: House):
     assert (await house.add_user()).role is Role.MEMBER
+
+
+async def test_who_is_not_there_cannot_be_found_or_deleted(house: House):
+    user = await house.add_user()
+    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
+    with pytest.raises(NotFoundError):
+        await house.records.read(lambda tx: house.users.find(tx, EMAIL))
+    with pytest.raises(NotFoundError):
+        await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
 
 
 @pytest.mark.asvs("15.4.2")
