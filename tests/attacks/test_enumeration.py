@@ -13,7 +13,7 @@ from tests.attacks.siege import (
     deliver,
     new_address,
 )
-from tests.core.test_passwords import MEDUSAS
+from tests.core.tools import MEDUSAS
 from tests.databases import each_database
 from tests.server.helpers import Running, rows
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.core.house import House
+from tests.core.tools import CountingRecords
 
 
 @pytest.fixture
@@ -18,3 +19,8 @@ def house(tmp_path: Path) -> Iterator[House]:
     house = House(tmp_path)
     yield house
     house.close()
+
+
+@pytest.fixture
+def records(house: House) -> CountingRecords:
+    return CountingRecords(house.records)

@@ -13,6 +13,7 @@ from medusa_auth.core.login import Login
 from medusa_auth.core.passwords import Argon2id, Hasher, HashingPool, Passwords, Scrypt
 from medusa_auth.core.sessions import SessionRules, Sessions
 from medusa_auth.core.users import Users
+from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Context, Identity, Method, User
 from medusa_auth.store.base import Changes, Records
 from medusa_auth.store.sql.changes import SqliteChanges
@@ -96,5 +97,22 @@ class House:
     async def sign_in(self, password: str = PASSWORD, *, replaces: str | None = None) -> str:
         return (await self.login.sign_in(EMAIL, password, Context(), self.now, replaces=replaces)).session_id
 
+    async def credentials(self) -> list[Credential]:
+        """One of each kind, of the one user."""
+        user = await self.records.read(lambda tx: self.users.find(tx, EMAIL))
+        api_token, _ = await self.records.write(lambda tx: self.api_tokens.issue(tx, user, "job", self.now))
+        return [
+            Credential(Method.SESSION, await self.sign_in()),
+            Credential(Method.ACCESS_TOKEN, await self.login.issue_token(EMAIL, PASSWORD, self.now)),
+            Credential(Method.API_TOKEN, api_token),
+        ]
+
     async def check(self, identities: Identities, session_id: str) -> Identity:
         return await identities.check(Credential(Method.SESSION, session_id), self.now)
+
+    async def is_good(self, identities: Identities, credential: Credential) -> bool:
+        try:
+            await identities.check(credential, self.now)
+        except AuthenticationError:
+            return False
+        return True

@@ -1,23 +1,23 @@
-"""What is remembered, and how exactly it is forgotten."""
+"""Who a credential says it is: how the store is asked, also by many at once, and what a store in trouble changes."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+import asyncio
+import sqlite3
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import TypeVar
 
 import anyio
 import pytest
-from tests.core.house import EMAIL, PASSWORD, House
+from tests.core.house import EMAIL, House
+from tests.core.tools import CountingRecords
 
 from medusa_auth.core.identities import Credential, Identities
 from medusa_auth.errors import AuthenticationError, UnavailableError
-from medusa_auth.model import Method, User
+from medusa_auth.model import Method
 from medusa_auth.store.base import Transaction
-from medusa_auth.store.sql.records import SqlRecords
 
 pytestmark = pytest.mark.anyio
 
@@ -26,158 +26,91 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class CountingRecords:
-    """The store, and how often it was asked."""
+class ReadOnly(CountingRecords):
+    """A store that can be read and not written."""
 
-    def __init__(self, records: SqlRecords) -> None:
-        self._records = records
-        self.reads = 0
-        self.on_read: Callable[[], None] = lambda: None
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        raise UnavailableError
 
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._records.read(work)
+
+class Down(CountingRecords):
+    """A store that answers nothing."""
 
     async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
         self.reads += 1
-        result = await self._records.look(find, key)
-        self.on_read()
-        return result
-
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._records.write(work)
-
-    async def ping(self) -> None:
-        await self._records.ping()
-
-    def close(self) -> None:
-        self._records.close()
-
-
-class Deaf:
-    """Changes that cannot be heard."""
-
-    delay = 0.0
-
-    def poll(self) -> Collection[str] | None:
         raise UnavailableError
 
-    def close(self) -> None:
-        pass
 
-
-@pytest.fixture
-def records(house: House) -> CountingRecords:
-    return CountingRecords(house.records)
-
-
-async def _delete(house: House, user: User) -> None:
-    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
-
-
-async def test_a_second_check_asks_the_store_nothing(house: House, records: CountingRecords):
-    user = await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    first, second = await house.check(identities, session_id), await house.check(identities, session_id)
-    assert first is second
-    assert (first.user, first.method, first.factors) == (user, Method.SESSION, ("password",))
-    assert records.reads == 1
-
-
-@pytest.mark.asvs("7.4.1")
-async def test_what_another_connection_ends_is_refused_by_the_next_check(house: House):
+@pytest.mark.asvs("9.2.2")
+async def test_no_kind_of_credential_is_good_in_the_place_of_another(house: House):
     await house.add_user()
-    identities, session_id = house.identities(), await house.sign_in()
-    await house.check(identities, session_id)
-    other = SqlRecords(house.url)
-    await other.write(lambda tx: house.sessions.end(tx, session_id, house.now))
-    with pytest.raises(AuthenticationError):
-        await house.check(identities, session_id)
-    other.close()
+    identities, credentials = house.identities(), await house.credentials()
+    for credential in credentials:
+        assert await house.is_good(identities, credential)
+        for method in set(Method) - {credential.method}:
+            assert not await house.is_good(identities, Credential(method, credential.presented))
 
 
-async def test_what_another_process_ends_is_refused_by_the_next_check(house: House):
-    user = await house.add_user()
-    identities, session_id = house.identities(), await house.sign_in()
-    await house.check(identities, session_id)
-    program = (
-        "import sqlite3, sys\n"
-        "with sqlite3.connect(sys.argv[1]) as connection:\n"
-        "    connection.execute('DELETE FROM auth_session')\n"
-        "    connection.execute('INSERT INTO auth_change (user_id, at) VALUES (?, ?)', sys.argv[2:])\n"
-    )
-    path = house.folder / "test.db"
-    command = [sys.executable, "-c", program, str(path), user.id, "2026-11-24 12:00:00"]
-    await anyio.to_thread.run_sync(lambda: subprocess.run(command, check=True))
-    with pytest.raises(AuthenticationError):
-        await house.check(identities, session_id)
-
-
-async def test_others_are_not_forgotten_with_the_one_who_changed(house: House, records: CountingRecords):
-    await house.add_user()
-    other = await house.add_user("other@example.com")
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    await house.check(identities, session_id)
-    await _delete(house, other)
-    await house.check(identities, session_id)
-    assert records.reads == 1
-
-
-async def test_a_commit_that_ends_nothing_forgets_nobody(house: House, records: CountingRecords):
-    await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    await house.check(identities, session_id)
-    await house.sign_in()
-    await house.check(identities, session_id)
-    assert records.reads == 1
-
-
-async def test_what_changes_while_the_store_is_asked_is_not_remembered(house: House, records: CountingRecords):
-    user = await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    other = SqlRecords(house.url)
-
-    def end_meanwhile() -> None:
-        records.on_read = lambda: None
-        thread = threading.Thread(
-            target=lambda: anyio.run(other.write, lambda tx: house.users.delete(tx, user, house.now))
-        )
-        thread.start()
-        thread.join()
-
-    records.on_read = end_meanwhile
-    # It was good when the store was asked, after the check began.
-    await house.check(identities, session_id)
-    with pytest.raises(AuthenticationError):
-        await house.check(identities, session_id)
-    other.close()
-
-
-async def test_what_is_proven_with_a_key_that_is_replaced_meanwhile_is_not_remembered(
+async def test_a_cookie_that_was_not_signed_here_is_refused_without_asking_the_store(
     house: House, records: CountingRecords
 ):
-    user = await house.add_user()
-    identities = house.identities(records=records)
-    token = await house.records.write(lambda tx: house.access_tokens.issue(tx, user, house.now))
-    credential = Credential(Method.ACCESS_TOKEN, token)
-
-    def replace_meanwhile() -> None:
-        house.access_tokens.use_keys(["n" * 32])
-        identities.forget_everybody()
-
-    records.on_read = replace_meanwhile
-    # Its signature was good when the check began.
-    await identities.check(credential, house.now)
-    records.on_read = lambda: None
+    identities = Identities(
+        lambda _: None,
+        records,
+        house.changes,
+        house.sessions,
+        house.access_tokens,
+        house.api_tokens,
+        10,
+    )
     with pytest.raises(AuthenticationError):
-        await identities.check(credential, house.now)
+        await house.check(identities, "x")
+    assert records.reads == 0
 
 
-async def test_if_changes_cannot_be_heard_nothing_is_answered_from_memory(house: House, records: CountingRecords):
+async def test_a_token_that_was_not_signed_here_is_refused_without_asking_the_store(
+    house: House, records: CountingRecords
+):
+    with pytest.raises(AuthenticationError):
+        await house.identities(records=records).check(Credential(Method.ACCESS_TOKEN, "a.b.c"), house.now)
+    assert records.reads == 0
+
+
+@pytest.mark.asvs("14.2.4")
+async def test_a_credential_does_not_show_what_it_is_made_of():
+    assert repr(Credential(Method.SESSION, "hunter2")) == "Credential(session, ...)"
+
+
+@pytest.mark.asvs("16.5.3")
+async def test_a_store_that_is_down_is_unavailable_and_neither_good_nor_bad(house: House):
     await house.add_user()
-    identities, session_id = house.identities(records=records, changes=Deaf()), await house.sign_in()
-    for _ in range(3):
-        await house.check(identities, session_id)
-    assert records.reads == 3
+    identities = house.identities(records=Down(house.records))
+    for credential in await house.credentials():
+        with pytest.raises(UnavailableError):
+            await identities.check(credential, house.now)
+
+
+@pytest.mark.asvs("16.5.2")
+async def test_a_store_that_cannot_be_written_costs_the_last_use_and_not_the_answer(house: House):
+    await house.add_user()
+    records = ReadOnly(house.records)
+    identities, credentials = house.identities(records=records), await house.credentials()
+    house.now += timedelta(minutes=5)
+    assert all([await house.is_good(identities, each) for each in credentials])
+    # Of those whose last use is still to be written, the store is asked again.
+    records.reads = 0
+    assert all([await house.is_good(identities, each) for each in credentials])
+    assert records.reads == 2
+
+
+@pytest.mark.asvs("16.5.2")
+async def test_a_check_is_answered_while_another_process_holds_the_lock_for_writing(house: House):
+    await house.add_user()
+    identities, session_id = house.identities(), await house.sign_in()
+    house.now += timedelta(minutes=5)
+    with closing(sqlite3.connect(house.folder / "test.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert (await house.check(identities, session_id)).user.email == EMAIL
 
 
 async def test_many_who_ask_at_once_ask_the_store_once(house: House, records: CountingRecords):
@@ -189,95 +122,81 @@ async def test_many_who_ask_at_once_ask_the_store_once(house: House, records: Co
     assert records.reads == 1
 
 
-async def test_one_who_goes_away_does_not_take_the_answer_from_the_others(house: House, records: CountingRecords):
-    await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
+async def test_many_who_ask_at_once_with_nothing_good_are_all_refused_by_one_question(
+    house: House, records: CountingRecords
+):
+    identities = house.identities(records=records)
+    refused: list[bool] = []
+
+    async def check() -> None:
+        refused.append(not await house.is_good(identities, Credential(Method.SESSION, "never was")))
+
     async with anyio.create_task_group() as tasks:
-        scope = anyio.CancelScope()
+        for _ in range(20):
+            tasks.start_soon(check)
+    assert refused == [True] * 20
+    assert records.reads == 1
 
-        async def impatient() -> None:
-            with scope:
+
+async def test_a_check_after_a_revocation_does_not_join_a_question_from_before_it(house: House):
+    """Whoever began to ask before is told what was true then; whoever asks later is not told the same."""
+    await house.add_user()
+    session_id = await house.sign_in()
+    started, go_on = anyio.Event(), anyio.Event()
+
+    class Slow(CountingRecords):
+        async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+            result = await super().look(find, key)
+            if self.reads == 1:
+                started.set()
+                await go_on.wait()
+            return result
+
+    identities = house.identities(records=Slow(house.records))
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(house.check, identities, session_id)
+            await started.wait()
+            await house.login.sign_out(session_id, None, house.now)
+            with pytest.raises(AuthenticationError):
                 await house.check(identities, session_id)
-
-        tasks.start_soon(impatient)
-        await anyio.lowlevel.checkpoint()
-        tasks.start_soon(house.check, identities, session_id)
-        await anyio.lowlevel.checkpoint()
-        scope.cancel()
-    assert records.reads == 1
-
-
-@pytest.mark.parametrize("capacity", [0, 1, 3])
-async def test_no_more_are_remembered_than_there_is_room_for(house: House, records: CountingRecords, capacity: int):
-    await house.add_user()
-    identities = house.identities(capacity, records=records)
-    sessions = [await house.sign_in() for _ in range(4)]
-    for session_id in sessions:
-        await house.check(identities, session_id)
-    assert len(identities._cache._known) == capacity
-    records.reads = 0
-    for session_id in reversed(sessions[4 - capacity :]):
-        await house.check(identities, session_id)
-    assert records.reads == 0
-
-
-async def test_the_last_use_is_asked_for_again_after_a_minute(house: House, records: CountingRecords):
-    await house.add_user()
-    identities, session_id = house.identities(records=records), await house.sign_in()
-    await house.check(identities, session_id)
-    house.now += timedelta(seconds=59)
-    await house.check(identities, session_id)
-    assert records.reads == 1
-    house.now += timedelta(seconds=1)
-    await house.check(identities, session_id)
-    assert records.reads == 2
-
-
-async def test_a_remembered_token_ends_when_its_time_does(house: House):
-    await house.add_user()
-    identities = house.identities()
-    token = Credential(Method.ACCESS_TOKEN, await house.login.issue_token(EMAIL, PASSWORD, house.now))
-    await identities.check(token, house.now)
+            go_on.set()
     with pytest.raises(AuthenticationError):
-        await identities.check(token, house.now + timedelta(hours=24))
-
-
-async def test_a_credential_of_one_kind_is_not_good_as_another(house: House):
-    await house.add_user()
-    identities, session_id = house.identities(), await house.sign_in()
-    await house.check(identities, session_id)
-    for method in (Method.ACCESS_TOKEN, Method.API_TOKEN):
-        with pytest.raises(AuthenticationError):
-            await identities.check(Credential(method, session_id), house.now)
-
-
-async def test_under_load_no_check_succeeds_after_the_logout_was_acknowledged(house: House):
-    await house.add_user()
-    other = SqlRecords(house.url)
-    identities = house.identities()
-    for _ in range(20):
-        session_id = await house.sign_in()
-        acknowledged = threading.Event()
-        ending = threading.Thread(target=_end, args=(house, other, session_id, acknowledged))
-        ending.start()
-        while True:
-            was_acknowledged = acknowledged.is_set()
-            if not await _is_good(house, identities, session_id):
-                break
-            assert not was_acknowledged
-            await anyio.lowlevel.checkpoint()
-        ending.join()
-    other.close()
-
-
-def _end(house: House, records: SqlRecords, session_id: str, acknowledged: threading.Event) -> None:
-    anyio.run(records.write, lambda tx: house.sessions.end(tx, session_id, house.now))
-    acknowledged.set()
-
-
-async def _is_good(house: House, identities: Identities, session_id: str) -> bool:
-    try:
         await house.check(identities, session_id)
-    except AuthenticationError:
-        return False
-    return True
+
+
+async def test_whoever_asked_first_and_goes_away_takes_the_answer_from_nobody(house: House):
+    user = await house.add_user()
+    session_id, asked, go_on = await house.sign_in(), anyio.Event(), anyio.Event()
+
+    class Slow(CountingRecords):
+        async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+            result = await super().look(find, key)
+            asked.set()
+            await go_on.wait()
+            return result
+
+    records = Slow(house.records)
+    identities = house.identities(records=records)
+    first, second = (asyncio.create_task(house.check(identities, session_id)) for _ in range(2))
+    with anyio.fail_after(5):
+        await asked.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        go_on.set()
+        # A cancelled task within a task group is silent: this one is asked for its result.
+        assert (await second).user == user
+    assert records.reads == 1
+
+
+async def test_a_question_that_nobody_waits_for_any_more_fails_without_a_word(house: House):
+    await house.add_user()
+    identities = house.identities()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await house.check(identities, "never was")
+    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(2):
+        while identities._asked:
+            await anyio.sleep(0.001)

@@ -9,16 +9,11 @@ import time
 
 import anyio
 import pytest
+from tests.core.tools import CHEAP, MEDUSAS
 
 from medusa_auth.core.passwords import Argon2id, HashingPool, Scrypt
 from medusa_auth.errors import UnavailableError
 
-# What a Medusa 1.20.11 keeps of the password `supersecret`.
-MEDUSAS = (
-    "c2NyeXB0AAEAAAABAAAAAe/z++GphXoejRyNFxmf0S4IC75HE/LF5VSwSzFBbjDrlpJFZYVdkIBSeE4NLu7nzVvldYELkMPmt7CqOX+kSHF+90cf"
-    "wqSWEPl9ETKFssCb"
-)
-CHEAP = Argon2id(memory_kib=8, passes=1)
 ODD_PASSWORDS = ["", " ", "a\0b", "\ud800", "pä\u0308ss", "x" * 73, "x" * 1024, "🔑" * 300]
 
 

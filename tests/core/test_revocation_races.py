@@ -19,7 +19,6 @@ import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 
 from medusa_auth.core.identities import Credential, Identities
-from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Method
 
 pytestmark = pytest.mark.anyio
@@ -78,14 +77,6 @@ def _revoking(house: House) -> Iterator[Revoker]:
         assert process.wait(10) == 0
 
 
-async def _is_good(house: House, identities: Identities, credential: Credential) -> bool:
-    try:
-        await identities.check(credential, house.now)
-    except AuthenticationError:
-        return False
-    return True
-
-
 async def _hammer(house: House, identities: Identities, revoker: Revoker, credential: Credential) -> int:
     """How many checks were good before the end, with four who check all the time."""
     acknowledged = threading.Event()
@@ -101,18 +92,18 @@ async def _hammer(house: House, identities: Identities, revoker: Revoker, creden
             # As a request that arrives now: it waits for its turn behind those that are there already.
             was_acknowledged = acknowledged.is_set()
             await anyio.lowlevel.checkpoint()
-            if not await _is_good(house, identities, credential):
+            if not await house.is_good(identities, credential):
                 return
             good += 1
             assert not was_acknowledged, "good although it was asked after the end was acknowledged"
 
-    assert await _is_good(house, identities, credential)
+    assert await house.is_good(identities, credential)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for _ in range(4):
                 tasks.start_soon(check_until_refused)
             await anyio.to_thread.run_sync(end)
-    assert not await _is_good(house, identities, credential)
+    assert not await house.is_good(identities, credential)
     return good
 
 
@@ -137,15 +128,15 @@ async def test_what_is_queued_before_the_first_of_a_turn_asks_shares_its_answer_
 ):
     await house.add_user()
     identities, credential = house.identities(), Credential(Method.SESSION, await house.sign_in())
-    assert await _is_good(house, identities, credential)
+    assert await house.is_good(identities, credential)
     await anyio.lowlevel.checkpoint()
     later: list[asyncio.Task[bool]] = []
 
     def queue() -> asyncio.Task[bool]:
-        return asyncio.create_task(_is_good(house, identities, credential))
+        return asyncio.create_task(house.is_good(identities, credential))
 
     async def first_and_then_the_end() -> bool:
-        good = await _is_good(house, identities, credential)
+        good = await house.is_good(identities, credential)
         # Within the same turn, for the event loop waits for this process.
         with closing(sqlite3.connect(house.folder / "test.db")) as other, other:
             other.execute("DELETE FROM auth_session")

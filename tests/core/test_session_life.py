@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -110,17 +111,15 @@ async def test_only_the_hash_of_a_session_id_reaches_the_disk(house: House):
 
 
 @pytest.mark.asvs("7.2.3")
-async def test_a_session_id_is_32_characters_of_base64url_and_each_another(house: House):
+async def test_a_session_id_is_192_random_bits_in_base64url_and_each_another(house: House):
     user = await house.add_user()
-    random = SeededRandom()
+    random, same = SeededRandom(), SeededRandom()
     sessions = Sessions(RULES, random)
-    ids = [await house.records.write(lambda tx: sessions.start(tx, user, Context(), house.now)[0]) for _ in range(20)]
-    assert len(set(ids)) == 20
+    started = [await house.records.write(lambda tx: sessions.start(tx, user, Context(), house.now)) for _ in range(20)]
+    assert [each for each, _ in started] == [base64.urlsafe_b64encode(same(24)).decode() for _ in range(20)]
     assert random.asked == [24] * 20
-    assert all(len(each) == 32 and set(each) <= set(_BASE64URL) for each in ids)
-
-
-_BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    assert len({each for each, _ in started}) == 20
+    assert not any(session_id in repr(session) for session_id, session in started)
 
 
 @pytest.mark.asvs("7.2.4")
@@ -133,6 +132,13 @@ async def test_a_login_that_replaces_a_session_kills_it_for_those_who_remember_i
     with pytest.raises(AuthenticationError):
         await house.check(identities, old)
     await house.check(identities, new)
+
+
+async def test_a_replaced_session_ends_with_the_commit_that_starts_the_new_one(house: House):
+    await house.add_user()
+    old = await house.sign_in()
+    new = await house.sign_in(replaces=old)
+    assert set(await house.records.read(lambda tx: house.sessions.find_with_users(tx, [old, new]))) == {new}
 
 
 async def test_a_failed_login_keeps_the_session_that_it_was_to_replace(house: House):
@@ -178,6 +184,14 @@ async def test_where_a_session_comes_from_is_kept(house: House):
     session_id, _ = await house.records.write(lambda tx: house.sessions.start(tx, user, context, house.now))
     found = await _find(house, session_id)
     assert (found.client, found.user_agent) == ("192.0.2.1", "Mozilla/5.0")
+
+
+async def test_a_long_user_agent_is_cut(house: House):
+    user = await house.add_user()
+    context = Context("192.0.2.1", "x" * 10_000)
+    _, session = await house.records.write(lambda tx: house.sessions.start(tx, user, context, house.now))
+    assert session.user_agent == "x" * 256
+    assert await house.records.read(lambda tx: tx.sessions.get(session.id_hash)) == session
 
 
 @pytest.mark.asvs("7.2.1")

@@ -1,4 +1,4 @@
-"""Randomness that repeats, a hasher that does something while it hashes, and looks into the database from outside."""
+"""Hashes that cost little, randomness that repeats, stores and hashers that tell or do more, and looks from outside."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ import random
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from medusa_auth.core.passwords import Hasher
+from medusa_auth.core.passwords import Argon2id, Hasher
+from medusa_auth.store.base import Transaction
+from medusa_auth.store.sql.records import SqlRecords
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+# What a Medusa 1.20.11 keeps of the password `supersecret`.
+MEDUSAS = (
+    "c2NyeXB0AAEAAAABAAAAAe/z++GphXoejRyNFxmf0S4IC75HE/LF5VSwSzFBbjDrlpJFZYVdkIBSeE4NLu7nzVvldYELkMPmt7CqOX+kSHF+90cf"
+    "wqSWEPl9ETKFssCb"
+)
+CHEAP = Argon2id(memory_kib=8, passes=1)
 
 
 class SeededRandom:
@@ -42,6 +55,33 @@ class ActingHasher:
 
     def owns(self, password_hash: str) -> bool:
         return self._hasher.owns(password_hash)
+
+
+class CountingRecords:
+    """The store, and how often it was asked."""
+
+    def __init__(self, records: SqlRecords) -> None:
+        self._records = records
+        self.reads = 0
+        self.on_read: Callable[[], None] = lambda: None
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._records.read(work)
+
+    async def look(self, find: Callable[[Transaction, Sequence[K]], Mapping[K, V]], key: K) -> V | None:
+        self.reads += 1
+        result = await self._records.look(find, key)
+        self.on_read()
+        return result
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._records.write(work)
+
+    async def ping(self) -> None:
+        await self._records.ping()
+
+    def close(self) -> None:
+        self._records.close()
 
 
 def rows(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tests.core.test_access_tokens import IAT, TOKENS, signed
+from tests.core.tokens import IAT, TOKENS, signed
 
 from medusa_auth.core.passwords import Argon2id, Scrypt
 from medusa_auth.core.sessions import SessionRules

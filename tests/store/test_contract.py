@@ -94,11 +94,17 @@ class TestUsers:
         await store.records.write(lambda tx: tx.users.add(ADA, None))
         assert await store.records.read(lambda tx: tx.users.get_with_password(ADA.email)) == (ADA, None)
 
-    async def test_a_taken_address_is_a_duplicate(self, store: Store):
+    async def test_a_taken_address_is_a_duplicate_and_nothing_of_the_transaction_stays(self, store: Store):
         await add(store.records, ADA)
+
+        def add_twin(tx: Transaction) -> None:
+            tx.sessions.add(SESSION, "the id")
+            tx.users.add(replace(BOB, email=ADA.email), None)
+
         with pytest.raises(DuplicateError):
-            await add(store.records, replace(BOB, email=ADA.email))
+            await store.records.write(add_twin)
         assert await store.records.read(lambda tx: tx.users.list()) == [ADA]
+        assert await store.records.read(lambda tx: tx.sessions.get(SESSION.id_hash)) is None
 
     async def test_the_address_of_a_deleted_user_can_be_taken_again_and_again(self, store: Store):
         for number in range(3):

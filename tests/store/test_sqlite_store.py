@@ -95,6 +95,18 @@ async def test_a_writer_waits_for_another_that_is_soon_done(records: SqlRecords,
 
 
 @pytest.mark.anyio
+async def test_many_writers_take_turns_and_all_get_theirs(records: SqlRecords):
+    async def add(number: int) -> None:
+        user = replace(USER, id=f"usr_{number}", email=f"{number}@example.com")
+        await records.write(lambda tx: tx.users.add(user, None))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(add, number)
+    assert len(await records.read(lambda tx: tx.users.list())) == 50
+
+
+@pytest.mark.anyio
 async def test_the_turn_of_a_writer_whose_caller_went_away_ends_with_its_work_and_not_before(records: SqlRecords):
     working, go = threading.Event(), threading.Event()
 

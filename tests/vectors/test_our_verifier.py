@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from joserfc.jwk import OctKey
 from tests.core.house import NOW
-from tests.core.test_access_tokens import TOKENS
+from tests.core.tokens import TOKENS
 from tests.vectors.test_vectors import DATA, FALSELY_INVALID, FALSELY_VALID, HMAC, JWS, RFC
 
 from medusa_auth.core import jwts

@@ -43,6 +43,7 @@ async def test_a_token_is_its_prefix_and_256_random_bits(house: House):
     assert re.fullmatch(r"mat_[A-Za-z0-9_-]{43}", token)
     assert re.fullmatch(r"tok_[0-9A-HJKMNP-TV-Z]{26}", record.id)
     assert random.asked[0] == 32
+    assert token not in repr(record)
 
 
 async def test_only_the_hash_of_a_token_reaches_the_disk(house: House):
@@ -59,6 +60,14 @@ async def test_a_token_without_an_end_is_good_in_ten_years(house: House):
     house.now += timedelta(days=3650)
     assert await _find(house, token) == record
     assert (await _check(house, house.identities(), token)).user == user
+
+
+async def test_a_token_expires_when_it_says(house: House):
+    user, life = await house.add_user(), timedelta(days=1)
+    token, record = await _issue(house, user, life)
+    assert await house.records.look(house.api_tokens.find_with_users, token) == (record, user)
+    assert not house.api_tokens.has_expired(record, house.now + life - TICK)
+    assert house.api_tokens.has_expired(record, house.now + life)
 
 
 @pytest.mark.parametrize(("after", "good"), [(timedelta(days=1) - TICK, True), (timedelta(days=1), False)])

@@ -9,33 +9,18 @@ import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 
-from medusa_auth.core.identities import Credential, Identities
+from medusa_auth.core.identities import Credential
 from medusa_auth.core.users import normalized_email
-from medusa_auth.errors import AuthenticationError, DuplicateError
+from medusa_auth.errors import AuthenticationError, DuplicateError, NotFoundError
 from medusa_auth.model import Context, Method, Role
 from medusa_auth.store.sql.records import SqlRecords
 
 pytestmark = pytest.mark.anyio
 
 
-async def _is_good(house: House, identities: Identities, credential: Credential) -> bool:
-    try:
-        await identities.check(credential, house.now)
-    except AuthenticationError:
-        return False
-    return True
-
-
 async def _credentials(house: House) -> list[Credential]:
     """Two sessions, an access token and an API token of the one user."""
-    user = await house.records.read(lambda tx: house.users.find(tx, EMAIL))
-    api_token, _ = await house.records.write(lambda tx: house.api_tokens.issue(tx, user, "job", house.now))
-    return [
-        Credential(Method.SESSION, await house.sign_in()),
-        Credential(Method.SESSION, await house.sign_in()),
-        Credential(Method.ACCESS_TOKEN, await house.login.issue_token(EMAIL, PASSWORD, house.now)),
-        Credential(Method.API_TOKEN, api_token),
-    ]
+    return [Credential(Method.SESSION, await house.sign_in()), *await house.credentials()]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +55,17 @@ async def test_an_address_whose_letters_count_as_the_same_is_the_same(house: Hou
         await house.add_user(twin)
 
 
+async def test_an_address_belongs_to_one_living_user(house: House):
+    user = await house.add_user(EMAIL)
+    for twin in (EMAIL, EMAIL.upper()):
+        with pytest.raises(DuplicateError):
+            await house.add_user(twin)
+    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
+    again = await house.add_user(EMAIL)
+    assert again.id != user.id
+    assert await house.records.read(lambda tx: tx.users.get(user.id)) is None
+
+
 async def test_a_user_is_made_as_told(house: House):
     made = await house.records.write(
         lambda tx: house.users.create(
@@ -84,6 +80,15 @@ async def test_a_user_is_made_as_told(house: House):
 
 async def test_a_user_is_a_member_as_medusas_are(house: House):
     assert (await house.add_user()).role is Role.MEMBER
+
+
+async def test_who_is_not_there_cannot_be_found_or_deleted(house: House):
+    user = await house.add_user()
+    await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
+    with pytest.raises(NotFoundError):
+        await house.records.read(lambda tx: house.users.find(tx, EMAIL))
+    with pytest.raises(NotFoundError):
+        await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
 
 
 @pytest.mark.asvs("15.4.2")
@@ -110,10 +115,10 @@ async def test_of_twins_that_are_made_at_once_over_two_connections_one_is(house:
 async def test_a_new_password_ends_sessions_and_access_tokens_at_once_and_api_tokens_stay(house: House):
     user, identities = await house.add_user(), house.identities()
     credentials = await _credentials(house)
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
     new_hash = house.hasher.hash("another")
     await house.records.write(lambda tx: house.users.set_password(tx, user, new_hash, house.now))
-    assert [await _is_good(house, identities, each) for each in credentials] == [False, False, False, True]
+    assert [await house.is_good(identities, each) for each in credentials] == [False, False, False, True]
 
 
 @pytest.mark.asvs("7.4.3")
@@ -121,9 +126,9 @@ async def test_a_new_password_is_in_force_for_another_cache_over_another_connect
     user, other = await house.add_user(), SqlRecords(house.url)
     identities = house.identities(records=other)
     credentials = (await _credentials(house))[:3]
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
     await house.records.write(lambda tx: house.users.set_password(tx, user, "x", house.now))
-    assert not any([await _is_good(house, identities, each) for each in credentials])
+    assert not any([await house.is_good(identities, each) for each in credentials])
     other.close()
 
 
@@ -141,9 +146,9 @@ async def test_after_a_new_password_the_old_one_fails_and_the_new_one_works(hous
 async def test_a_deletion_ends_every_credential_at_once(house: House):
     user, identities = await house.add_user(), house.identities()
     credentials = await _credentials(house)
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
     await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
-    assert not any([await _is_good(house, identities, each) for each in credentials])
+    assert not any([await house.is_good(identities, each) for each in credentials])
     with pytest.raises(AuthenticationError):
         await house.sign_in()
 
@@ -154,7 +159,7 @@ async def test_whoever_gets_the_address_of_a_deleted_user_gets_none_of_their_cre
     await house.records.write(lambda tx: house.users.delete(tx, user, house.now))
     again = await house.add_user()
     assert again.id != user.id
-    assert not any([await _is_good(house, identities, each) for each in credentials])
+    assert not any([await house.is_good(identities, each) for each in credentials])
     assert (await house.login.sign_in(EMAIL, PASSWORD, Context(), house.now)).user == again
 
 
@@ -164,4 +169,4 @@ async def test_what_ends_for_one_user_stays_for_the_others(house: House):
     identities, credentials = house.identities(), await _credentials(house)
     await house.records.write(lambda tx: house.users.set_password(tx, other, "x", house.now))
     await house.records.write(lambda tx: house.users.delete(tx, other, house.now))
-    assert all([await _is_good(house, identities, each) for each in credentials])
+    assert all([await house.is_good(identities, each) for each in credentials])
