@@ -49,8 +49,9 @@ async def test_a_token_has_medusas_header_and_claims_in_medusas_order_and_an_id(
     header, payload, _ = token.split(".")
     assert decoded(header) == {"alg": "HS256", "typ": "JWT"}
     claims = decoded(payload)
-    assert list(claims) == ["user_id", "domain", "iat", "exp", "jti"]
-    assert claims | {"jti": ""} == {"user_id": user.id, "domain": "admin", "iat": IAT, "exp": IAT + 86400, "jti": ""}
+    assert list(claims) == ["user_id", "domain", "iat", "exp", "jti", "epoch"]
+    told = {"user_id": user.id, "domain": "admin", "iat": IAT, "exp": IAT + 86400, "epoch": 0}
+    assert claims == told | {"jti": claims["jti"]}
     assert len(base64.urlsafe_b64decode(claims["jti"] + "==")) == 16
     assert random.asked == [16]
     assert len(token) < 300
@@ -205,7 +206,7 @@ async def test_medusas_tokens_without_an_id_can_be_revoked_too(house: House):
 
 
 @anyio
-async def test_a_revoked_token_is_remembered_as_long_as_it_would_live_and_no_longer(house: House):
+async def test_a_revoked_token_is_remembered_until_it_is_over_by_every_clock_and_no_longer(house: House):
     user = await house.add_user()
     token = await issue(house, user)
     await house.login.sign_out(None, token, house.now)
@@ -213,9 +214,10 @@ async def test_a_revoked_token_is_remembered_as_long_as_it_would_live_and_no_lon
     await house.login.sign_out(None, await issue(house, user), house.now)
     assert not await is_good(house, token)
     ended = house.access_tokens.verify(token, house.now)
-    house.now += timedelta(minutes=1)
-    await house.login.sign_out(None, await issue(house, user), house.now)
-    assert not await house.records.read(lambda tx: tx.access_tokens.is_revoked(ended.id))
+    for since, remembered in [(timedelta(minutes=1), True), (timedelta(minutes=59), True), (timedelta(hours=1), False)]:
+        house.now = ended.expires_at + since
+        await house.login.sign_out(None, await issue(house, user), house.now)
+        assert await house.records.read(lambda tx: tx.access_tokens.is_revoked(ended.id)) is remembered
 
 
 @anyio
@@ -292,3 +294,37 @@ async def test_what_has_ended_stays_ended_when_the_clock_goes_back(house: House)
     await revoke_all(house, user)
     await revoke_all(house, user, house.now - timedelta(minutes=5))
     assert not await is_good(house, token)
+
+
+@anyio
+@pytest.mark.asvs("7.4.3")
+@pytest.mark.parametrize("ahead", [timedelta(seconds=30), timedelta(minutes=10), timedelta(minutes=-10)])
+async def test_what_ends_all_of_a_user_does_so_whatever_the_clocks_of_two_machines_say(house: House, ahead: timedelta):
+    user, other = await house.add_user(), house.now + ahead
+
+    async def issue_there(moment: datetime) -> str:
+        return await house.records.write(lambda tx: house.access_tokens.issue(tx, user, moment))
+
+    async def is_good_there(token: str) -> bool:
+        verified = house.access_tokens.verify(token, other + timedelta(seconds=30))
+        return await house.records.look(house.access_tokens.find_users, verified) is not None
+
+    before = await issue_there(other)
+    await revoke_all(house, user, house.now + timedelta(seconds=10))
+    after = await issue_there(other + timedelta(seconds=20))
+    assert [await is_good_there(token) for token in (before, after)] == [False, True]
+
+
+@anyio
+async def test_of_a_token_that_says_no_epoch_the_moment_of_its_issue_counts(house: House):
+    user = await house.add_user()
+    claims = {"user_id": user.id, "domain": "admin", "exp": IAT + 86400}
+    await revoke_all(house, user, house.now + timedelta(seconds=10))
+    tokens = [signed(claims | {"iat": IAT + seconds}) for seconds in (10, 11)]
+    assert [await is_good(house, token) for token in tokens] == [False, True]
+
+
+@pytest.mark.parametrize("epoch", ["0", None, True, [0], {}, 1e300])
+def test_an_epoch_is_a_moment(epoch: object):
+    with pytest.raises(AuthenticationError):
+        TOKENS.verify(signed(GOOD | {"epoch": epoch}), NOW)

@@ -319,3 +319,10 @@ async def test_those_who_are_forgotten_for_want_of_room_leave_no_remains(house: 
         await house.check(identities, await house.sign_in())
     assert len(identities._cache._known) == 2
     assert sorted(len(keys) for keys in identities._cache._named.values()) == [1, 1, 2]
+
+
+async def test_of_a_user_there_is_one_however_many_credentials_are_remembered(house: House):
+    await house.add_user()
+    identities = house.identities()
+    users = [(await identities.check(credential, house.now)).user for credential in await house.credentials()]
+    assert all(user is users[0] for user in users)

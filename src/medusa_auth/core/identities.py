@@ -151,7 +151,7 @@ class Identities:
         try:
             known = await self._prove(credential, now)
             if self._listen() and self._cleared == cleared and announced.names.isdisjoint(_names(known.identity)):
-                self._cache.put(key, known)
+                known = self._cache.put(key, known)
         finally:
             self._proving.remove(announced)
         return known.identity
@@ -219,9 +219,10 @@ class _Cache:
             self._known.move_to_end(key)
         return known
 
-    def put(self, key: bytes, known: _Known) -> None:
+    def put(self, key: bytes, known: _Known) -> _Known:
+        """As it is remembered."""
         if self._capacity == 0:
-            return
+            return known
         self._drop(key)
         known = self._sharing(known)
         while len(self._known) >= self._capacity:
@@ -229,6 +230,7 @@ class _Cache:
         self._known[key] = known
         for name in _names(known.identity):
             self._named.setdefault(name, set()).add(key)
+        return known
 
     def _sharing(self, known: _Known) -> _Known:
         """One user for all of a user's credentials: their metadata may be large."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from medusa_auth.core.access_tokens import AccessTokens
+from medusa_auth.core.actors import Actors
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.invites import Invites
 from medusa_auth.core.outbox import Outbox
@@ -20,7 +20,7 @@ from medusa_auth.core.passwords import Passwords
 from medusa_auth.core.permissions import Permission, Permissions
 from medusa_auth.core.users import UserChanges, Users, normalized_email
 from medusa_auth.errors import AuthenticationError, InvalidRequestError
-from medusa_auth.model import Identity, Invite, MailKind, Method, Role, User, UserQuery
+from medusa_auth.model import Identity, Invite, MailKind, Role, User, UserQuery
 from medusa_auth.store.base import Records, Transaction
 
 __all__ = ["NewUser", "Team"]
@@ -47,10 +47,10 @@ class Team:
         self,
         *,
         records: Records,
+        actors: Actors,
         users: Users,
         invites: Invites,
         resets: PasswordResets,
-        access_tokens: AccessTokens,
         api_tokens: ApiTokens,
         outbox: Outbox,
         passwords: Passwords,
@@ -61,7 +61,7 @@ class Team:
         self._users = users
         self._invites = invites
         self._resets = resets
-        self._access_tokens = access_tokens
+        self._actors = actors
         self._api_tokens = api_tokens
         self._outbox = outbox
         self._passwords = passwords
@@ -84,7 +84,7 @@ class Team:
         password_hash = await self._hashed(new, email)
 
         def create(tx: Transaction) -> User:
-            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_USERS)
+            self._permissions.check(self._actors.get(tx, identity), Permission.MANAGE_USERS)
             if tx.users.get_with_password(normalized_email(email)) is not None:
                 raise InvalidRequestError("A user with the same email already exists.")
             user = self._users.create(
@@ -107,7 +107,7 @@ class Team:
         """`api_token` empty takes the user's away; None leaves it. Raises NotFoundError, InvalidRequestError."""
 
         def update(tx: Transaction) -> User:
-            actor, user = self._actor(tx, identity), self._users.get(tx, user_id)
+            actor, user = self._actors.get(tx, identity), self._users.get(tx, user_id)
             self._check_change(tx, actor, user, changes, api_token)
             changed = self._users.update(tx, user, changes, now)
             if api_token is None:
@@ -122,7 +122,7 @@ class Team:
         """One who is not there is no error: as in Medusa, who asks twice is told the same."""
 
         def delete(tx: Transaction) -> None:
-            actor = self._actor(tx, identity)
+            actor = self._actors.get(tx, identity)
             if user_id != actor.id:
                 self._permissions.check(actor, Permission.MANAGE_USERS)
             user = tx.users.get(user_id)
@@ -141,7 +141,7 @@ class Team:
         """Invite somebody, or again. Raises InvalidRequestError if there is a user of that address."""
 
         def create(tx: Transaction) -> None:
-            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actors.get(tx, identity), Permission.MANAGE_INVITES)
             self._mail_invite(tx, self._invites.create(tx, email, role, now), now)
 
         await self._records.write(create)
@@ -150,7 +150,7 @@ class Team:
         """A new mail; the older token is over. Raises InvalidRequestError if there is no such invite."""
 
         def resend(tx: Transaction) -> None:
-            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actors.get(tx, identity), Permission.MANAGE_INVITES)
             invite = self._invites.find(tx, invite_id)
             self._invites.issue(tx, invite, now)
             self._mail_invite(tx, invite, now)
@@ -161,7 +161,7 @@ class Team:
         """One that is not there is no error, as in Medusa."""
 
         def delete(tx: Transaction) -> None:
-            self._permissions.check(self._actor(tx, identity), Permission.MANAGE_INVITES)
+            self._permissions.check(self._actors.get(tx, identity), Permission.MANAGE_INVITES)
             tx.invites.delete(invite_id)
 
         await self._records.write(delete)
@@ -227,21 +227,3 @@ class Team:
     def _check_replaceable(self, tx: Transaction, user: User) -> None:
         if self._permissions.enforced:
             self._users.check_not_last_admin(tx, user)
-
-    def _actor(self, tx: Transaction, identity: Identity) -> User:
-        """Who asks, as they are now.
-
-        Raises AuthenticationError if they are no more, or if what they asked with has ended since.
-        """
-        actor = tx.users.get(identity.user.id)
-        if actor is None or not self._is_still_good(tx, identity):
-            raise AuthenticationError
-        return actor
-
-    def _is_still_good(self, tx: Transaction, identity: Identity) -> bool:
-        credential_id, user_id = identity.credential_id, identity.user.id
-        if identity.method is Method.SESSION:
-            return tx.sessions.get(credential_id) is not None
-        if identity.method is Method.API_TOKEN:
-            return self._api_tokens.is_good(tx, credential_id, user_id)
-        return self._access_tokens.is_good(tx, credential_id, user_id, identity.epoch)

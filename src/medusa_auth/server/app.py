@@ -12,6 +12,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from medusa_auth.core.access_tokens import AccessTokens, Claims
+from medusa_auth.core.actors import Actors
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.clocks import Clock
 from medusa_auth.core.identities import Identities
@@ -125,10 +126,10 @@ class Parts:
             login=Login(records, passwords, sessions, access_tokens),
             team=Team(
                 records=records,
+                actors=Actors(access_tokens, api_tokens),
                 users=users,
                 invites=invites,
                 resets=resets,
-                access_tokens=access_tokens,
                 api_tokens=api_tokens,
                 outbox=outbox,
                 passwords=passwords,

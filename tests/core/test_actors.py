@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from tests.core.house import House
 
-from medusa_auth.core.team import _actor
+from medusa_auth.core.actors import Actors
 from medusa_auth.errors import AuthenticationError
 from medusa_auth.model import Context, Identity, Method, User
 from medusa_auth.store.base import Transaction
@@ -36,7 +36,7 @@ async def identity_of(house: House, user: User, method: Method) -> Identity:
             _, token = house.api_tokens.issue(tx, user, "job", house.now)
             return Identity(user, method, token.id)
         access_token = house.access_tokens.verify(house.access_tokens.issue(tx, user, house.now), house.now)
-        return Identity(user, method, access_token.id, issued_at=access_token.issued_at)
+        return Identity(user, method, access_token.id, epoch=access_token.epoch)
 
     return await house.records.write(make)
 
@@ -57,16 +57,17 @@ async def identity_of(house: House, user: User, method: Method) -> Identity:
 )
 async def test_a_request_under_way_does_nothing_once_its_credential_has_ended(house: House, method: Method, what: str):
     user = await house.add_user("a@example.com")
-    identity = await identity_of(house, user, method)
-    assert (await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))).id == user.id
+    identity, actors = await identity_of(house, user, method), Actors(house.access_tokens, house.api_tokens)
+    assert (await house.records.read(lambda tx: actors.get(tx, identity))).id == user.id
     await house.records.write(lambda tx: CONTEXT_ENDS[what](house, tx, user, identity))
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))
+        await house.records.read(lambda tx: actors.get(tx, identity))
 
 
-async def test_an_access_token_that_does_not_say_when_it_was_issued_ends_with_the_password(house: House):
+async def test_an_access_token_of_no_epoch_ends_with_the_password(house: House):
     user = await house.add_user("a@example.com")
-    identity = replace(await identity_of(house, user, Method.ACCESS_TOKEN), issued_at=None)
+    identity = replace(await identity_of(house, user, Method.ACCESS_TOKEN), epoch=None)
+    actors = Actors(house.access_tokens, house.api_tokens)
     await house.records.write(lambda tx: house.users.set_password(tx, user, "hash", house.now))
     with pytest.raises(AuthenticationError):
-        await house.records.read(lambda tx: _actor(tx, identity, house.api_tokens))
+        await house.records.read(lambda tx: actors.get(tx, identity))
