@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +78,21 @@ def test_an_address_is_one_or_not(value: str):
 def test_what_is_no_hash_is_nobodys(password: str, kept: str):
     assert not Scrypt().verify(password, kept)
     assert not Argon2id().verify(password, kept)
+
+
+@given(base64url.filter(bool), st.data())
+def test_however_a_cookie_is_spelled_it_is_one_credential(session_id: str, data: st.DataObject):
+    written = COOKIE.pair(session_id.replace("=", "-")).partition("=")[2]
+    plain = unquote(written)
+    encoded = data.draw(st.sets(st.integers(0, len(plain) - 1)))
+    spelled = "".join(f"%{ord(char):02x}" if place in encoded else char for place, char in enumerate(plain))
+    quotes = data.draw(st.sampled_from(["", '"']))
+    assert COOKIE.find(f"a=1; connect.sid={quotes}{spelled}{quotes} ; b=2") == written
+    assert COOKIE.find(f"connect.sid={written}") == written
+
+
+@given(st.text(st.characters(max_codepoint=255, exclude_characters=";"), max_size=80))
+def test_what_a_cookie_says_is_the_same_after_it_is_found(value: str):
+    found = COOKIE.find(f"connect.sid={value}")
+    assert found is not None
+    assert COOKIE.read(found) == COOKIE.read(value.strip())

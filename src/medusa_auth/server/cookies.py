@@ -60,7 +60,7 @@ class SessionCookie:
             name, equals, value = pair.partition("=")
             if equals and name.strip() == COOKIE_NAME:
                 value = value.strip()
-                return value if _PLAIN.fullmatch(value) else quote(_decoded(value), safe="")
+                return value if _PLAIN.fullmatch(value) else quote(_decoded(value), safe="", errors="surrogatepass")
         return None
 
     def read(self, value: str) -> str | None:
