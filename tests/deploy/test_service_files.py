@@ -114,6 +114,7 @@ def test_the_unit_reloads_and_ends_in_good_order_and_keeps_its_data_to_itself(un
     service = parser["Service"]
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
+    assert (service["Restart"], service["OOMPolicy"]) == ("always", "continue")
     # 30 s for requests, 5 s for a mail (docs/operating.md).
     assert int(service["TimeoutStopSec"]) > 35
     assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("medusa-auth", "0700")
