@@ -47,8 +47,7 @@ def _descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             fields = each.read_text().rpartition(")")[2].split()
             parents[int(each.parent.name)] = int(fields[1])
-    found = [child for child, parent in parents.items() if parent == pid]
-    return found + [each for child in found for each in _descendants_of(child, parents)]
+    return _descendants_of(pid, parents)
 
 
 def _descendants_of(pid: int, parents: dict[int, int]) -> list[int]:

@@ -17,7 +17,10 @@ from tests.services.debian import program
 
 from bench.cores import LOAD_CORE
 
-__all__ = ["DisturbedError", "Load", "Rates"]
+__all__ = ["DisturbedError", "Header", "Load", "Rates"]
+
+# Name and value.
+Header = tuple[str, str]
 
 LOGIN_SCRIPT = """
 wrk.method = "POST"
@@ -47,21 +50,21 @@ class Load:
     rounds: int
     connections: int = 32
 
-    def checks(self, url: str, *headers: str, path: str = "/admin/auth", connections: int | None = None) -> float:
+    def checks(self, url: str, *headers: Header) -> float:
         """How many a second. Raises DisturbedError."""
-        return _rate(self._told(url + path, headers, connections or self.connections))
+        return _rate(self._told(f"{url}/admin/auth", headers, self.connections))
 
-    def checks_of(self, url: str, headers: Sequence[str]) -> float:
+    def checks_of(self, url: str, headers: Sequence[Header]) -> float:
         """As `checks`, of many who take turns, so that no two ask the same at the same time."""
-        with _script(TURNS_SCRIPT % ", ".join(_pair(each) for each in headers)) as script:
+        with _script(TURNS_SCRIPT % ", ".join(_pair(*each) for each in headers)) as script:
             return _rate(self._told(f"{url}/admin/auth", (), self.connections, "-s", script))
 
-    def logins(self, url: str, body: Mapping[str, str], *headers: str) -> float:
+    def logins(self, url: str, body: Mapping[str, str], *headers: Header) -> float:
         """How many a second, of four at once."""
         with _script(LOGIN_SCRIPT % json.dumps(json.dumps(dict(body)))) as script:
             return _rate(self._told(f"{url}/admin/auth", headers, 4, "-s", script))
 
-    def slowest(self, url: str, *headers: str, connections: int) -> float:
+    def slowest(self, url: str, *headers: Header, connections: int) -> float:
         """The 99th percentile of checks, in milliseconds."""
         told = self._told(f"{url}/admin/auth", headers, connections, "--latency")
         value, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", told)[0]
@@ -87,11 +90,11 @@ class Load:
                 found[name].append(_undisturbed(subject))
         return Rates(found)
 
-    def _told(self, url: str, headers: tuple[str, ...], connections: int, *more: str) -> str:
+    def _told(self, url: str, headers: Sequence[Header], connections: int, *more: str) -> str:
         wrk: Path = program("wrk", package="wrk")
         options = [f"-d{self.seconds}s", "-t1", f"-c{connections}", *more]
-        for header in headers:
-            options += ["-H", header]
+        for name, value in headers:
+            options += ["-H", f"{name}: {value}"]
         command = ["taskset", "-c", str(LOAD_CORE), str(wrk), *options, url]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in told or "Socket errors" in told or _rate(told) == 0:
@@ -128,8 +131,7 @@ def _undisturbed(subject: Callable[[], float]) -> float:
     return subject()
 
 
-def _pair(header: str) -> str:
-    name, _, value = header.partition(": ")
+def _pair(name: str, value: str) -> str:
     return "{%s, %s}" % (json.dumps(name), json.dumps(value))  # noqa: UP031 - braces are Lua's
 
 

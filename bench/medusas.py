@@ -11,7 +11,7 @@ from tests.medusa.real_medusa import real_medusa
 
 from bench.checks import MANY, UNCACHED
 from bench.cores import LOAD_CORE, SERVER_CORE, cpu_seconds, move, running
-from bench.load import Load
+from bench.load import Header, Load
 from bench.results import Figure, Table
 from bench.seed import fill
 from bench.servers import LOGIN, login, many, serving
@@ -19,7 +19,7 @@ from bench.setups import Setups
 
 __all__ = ["beside_medusa"]
 
-HTTPS = {"X-Forwarded-Proto": "https"}
+HTTPS = ("X-Forwarded-Proto", "https")
 JWT_SECRET, COOKIE_SECRET = "a secret for the tokens of Medusa's", "and one for the cookies of Medusa's"
 
 
@@ -41,12 +41,12 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
         move("redis-server", LOAD_CORE)
         subjects: dict[str, Callable[[], float]] = {}
         of_medusa = partial(load.of_core, partial(cpu_seconds, *running("node")))
-        theirs = login(real.base_url, real.login, HTTPS)
-        token = "a token of the bench's, as long as one is"
-        _set_api_token(real.base_url, theirs["cookie"], token)
-        for kind, header in (theirs | {"API token": f"x-medusa-access-token: {token}"}).items():
+        theirs = login(real.base_url, real.login, [HTTPS])
+        api_token = ("x-medusa-access-token", "a token of the bench's, as long as one is")
+        _set_api_token(real.base_url, theirs["cookie"], api_token[1])
+        for kind, header in (theirs | {"API token": api_token}).items():
             subjects[f"Medusa {kind}"] = of_medusa(partial(load.checks, real.base_url, header))
-        logins = partial(load.logins, real.base_url, real.login, "X-Forwarded-Proto: https")
+        logins = partial(load.logins, real.base_url, real.login, HTTPS)
         subjects["Medusa login"] = of_medusa(logins)
         # Node compiles what is used often: what it costs before that is nobody's daily bread.
         load.in_turns(subjects)
@@ -57,8 +57,8 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
             server = stack.enter_context(serving(store))
             of_ours, url = partial(load.of_core, server.cpu_seconds), server.url
             ours = login(url)
-            _set_api_token(url, ours["cookie"], token)
-            for kind, header in (ours | {"API token": f"x-medusa-access-token: {token}"}).items():
+            _set_api_token(url, ours["cookie"], api_token[1])
+            for kind, header in (ours | {"API token": api_token}).items():
                 subjects[f"{setup} {kind}"] = of_ours(partial(load.checks, url, header))
                 rows.append((f"check by {kind}, from the cache", setup, f"Medusa {kind}", f"{setup} {kind}"))
             uncached = stack.enter_context(serving(store, environ=UNCACHED))
@@ -79,8 +79,7 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
     return table
 
 
-def _set_api_token(url: str, cookie: str, token: str) -> None:
-    name, _, value = cookie.partition(": ")
-    with httpx2.Client(base_url=url, headers={name: value}, trust_env=False, timeout=30) as client:
+def _set_api_token(url: str, cookie: Header, token: str) -> None:
+    with httpx2.Client(base_url=url, headers=[cookie], trust_env=False, timeout=30) as client:
         user = client.get("/admin/auth").json()["user"]
         client.post(f"/admin/users/{user['id']}", json={"api_token": token}).raise_for_status()

@@ -31,8 +31,7 @@ def revocation(setups: Setups, logouts: int) -> Table:
 
 
 def _last_success(first: Server, second: Server) -> float:
-    name, _, value = login(first.url)["cookie"].partition(": ")
-    headers = {name: value}
+    headers = dict([login(first.url)["cookie"]])
     with closing(_connect(first)) as here, closing(_connect(second)) as there:
         for connection in (here, there, here, there):
             _ask(connection, "GET", headers)

@@ -18,6 +18,12 @@ from medusa_auth.store.turns import ANSWER_WITHIN, LOOKERS
 __all__ = ["scale"]
 
 ADMINS, MACHINES = 10_000, 1_000
+# A second: one of each administrator every 2 s, ten of each machine.
+CHECKS = ADMINS / 2 + MACHINES * 10
+# A second: everybody within five minutes.
+LOGINS = ADMINS / 300
+# More than there are of administrators and machines.
+REMEMBERED = 2 * Settings.identities_cached
 # Two for each of three regions: one may be away.
 WORKERS = 6
 FLEETS = (1, WORKERS, 12, 100, MACHINES)
@@ -37,16 +43,12 @@ def scale(results: Results) -> str:
 
 def _facts() -> dict[str, Any]:
     """What is assumed, and constants of the program."""
-    checks, touch, per_worker = (
-        ADMINS / 2 + MACHINES * 10,
-        TOUCH_EVERY.total_seconds(),
-        LOOKERS + READERS + POSTGRESQL_WRITERS + 1,
-    )
+    touch, per_worker = TOUCH_EVERY.total_seconds(), LOOKERS + READERS + POSTGRESQL_WRITERS + 1
     return {
         "admins": ADMINS,
         "machines": MACHINES,
         "workers": WORKERS,
-        "checks": checks,
+        "checks": CHECKS,
         "touch": touch,
         "touches": ADMINS / touch,
         "readers": LOOKERS + READERS,
@@ -58,13 +60,13 @@ def _facts() -> dict[str, Any]:
         "answer_within": ANSWER_WITHIN,
         "cached": Settings.identities_cached,
         "queue": Settings.hashing_queue,
-        "remembered": 2 * Settings.identities_cached,
+        "remembered": REMEMBERED,
         "fleet": [
             {
                 "workers": workers,
                 "connections": workers * per_worker,
                 "questions": workers / ASK_EVERY,
-                "misses": min(checks, (ADMINS + MACHINES) * workers / touch),
+                "misses": min(CHECKS, (ADMINS + MACHINES) * workers / touch),
                 "told": workers * ADMINS / touch,
             }
             for workers in FLEETS
@@ -76,7 +78,6 @@ def _figures(results: Results) -> dict[str, Any]:
     """What was measured, by set-up, in the order of the set-ups."""
     check, login = figures_of(results, Figure.CHECKS), figures_of(results, Figure.LOGINS)
     resident, identity = figures_of(results, Figure.RESIDENT), figures_of(results, Figure.IDENTITY_BYTES)
-    remembered = 2 * Settings.identities_cached
     return {
         "check": check,
         "miss": figures_of(results, Figure.MISSES),
@@ -84,12 +85,10 @@ def _figures(results: Results) -> dict[str, Any]:
         "resident": resident,
         "session_bytes": figures_of(results, Figure.SESSION_BYTES),
         "identity_bytes": max(identity.values()),
-        "cores_checking": [(ADMINS / 2 + MACHINES * 10) / each for each in check.values()],
-        "cores_logging_in": [ADMINS / 300 / each for each in login.values()],
-        "cores": max(
-            ADMINS / 300 / login[setup] + (ADMINS / 2 + MACHINES * 10) / each for setup, each in check.items()
-        ),
-        "with_identities": [resident[setup] + remembered * each / 2**20 for setup, each in identity.items()],
+        "cores_checking": [CHECKS / each for each in check.values()],
+        "cores_logging_in": [LOGINS / each for each in login.values()],
+        "cores": max(LOGINS / login[setup] + CHECKS / each for setup, each in check.items()),
+        "with_identities": [resident[setup] + REMEMBERED * each / 2**20 for setup, each in identity.items()],
         "p99": max(figures_of(results, Figure.P99).values()),
         "revoked": figures_of(results, Figure.REVOKED),
         "growth": max(figures_of(results, Figure.GROWTH).values()),

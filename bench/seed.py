@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import msgspec
 import psycopg
@@ -15,12 +16,15 @@ from sqlalchemy.engine import make_url
 from bench.setups import SQLITE, Store
 from medusa_auth.core.ids import secret_hash
 from medusa_auth.model import Session
+from medusa_auth.store.redis.sessions import OF_USER_PREFIX, SESSION_PREFIX
 from medusa_auth.store.sql.engines import psycopg_url
 
 __all__ = ["bytes_per_session", "fill", "session_id", "user_id"]
 
 BATCH = 10_000
 LIFE = timedelta(hours=10)
+# The columns of the table `auth_session` are in the same order.
+_row = attrgetter(*(each.name for each in fields(Session)))
 
 
 def user_id(number: int) -> str:
@@ -66,13 +70,10 @@ def _sessions(first: int, last: int) -> Iterator[Session]:
 
 
 def _fill_sqlite(store: Store, first: int, last: int) -> None:
-    def text(moment: datetime) -> str:
-        return moment.replace(tzinfo=None).isoformat(" ")
+    def value(of: object) -> object:
+        return of.replace(tzinfo=None).isoformat(" ") if isinstance(of, datetime) else of
 
-    rows = (
-        (s.id_hash, s.user_id, text(s.created_at), text(s.last_seen_at), text(s.expires_at), s.client, s.user_agent)
-        for s in _sessions(first, last)
-    )
+    rows = ([value(each) for each in _row(session)] for session in _sessions(first, last))
     with sqlite3.connect(make_url(store.database_url).database or "") as connection:
         connection.executemany('INSERT INTO "user" (id, email, role) VALUES (?, ?, ?)', _users(first, last))
         connection.executemany("INSERT INTO auth_session VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -87,43 +88,27 @@ def _fill_postgresql(store: Store, first: int, last: int) -> None:
                 copy.write_row(user)
         if not store.redis_url:
             with cursor.copy("COPY auth_session FROM STDIN") as copy:
-                for s in _sessions(first, last):
-                    copy.write_row(
-                        (s.id_hash, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.client, s.user_agent)
-                    )
+                for session in _sessions(first, last):
+                    copy.write_row(_row(session))
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE")
 
 
 def _fill_redis(url: str, first: int, last: int) -> None:
-    milliseconds = str(int(LIFE.total_seconds() * 1000)).encode()
     with redis.from_url(url) as client:
         connection = client.connection_pool.get_connection()
         try:
             for start in range(first, last, BATCH):
-                batch = list(_sessions(start, min(start + BATCH, last)))
-                buffer = io.BytesIO()
-                for s in batch:
-                    _write(
-                        buffer, b"SET", f"medusa-auth:session:{s.id_hash}", msgspec.json.encode(s), b"PX", milliseconds
-                    )
-                    _write(
-                        buffer,
-                        b"ZADD",
-                        f"medusa-auth:sessions-of:{s.user_id}",
-                        f"{s.expires_at.timestamp()}",
-                        s.id_hash,
-                    )
-                connection.send_packed_command([buffer.getvalue()], check_health=False)
-                for _ in range(2 * len(batch)):
+                commands = [*_commands(start, min(start + BATCH, last))]
+                connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+                for _ in commands:
                     connection.read_response()
         finally:
             client.connection_pool.release(connection)
 
 
-def _write(buffer: io.BytesIO, *parts: bytes | str) -> None:
-    buffer.write(b"*%d\r\n" % len(parts))
-    for part in parts:
-        value = part if isinstance(part, bytes) else part.encode()
-        buffer.write(b"$%d\r\n%s\r\n" % (len(value), value))
+def _commands(first: int, last: int) -> Iterator[tuple[str | bytes | int | float, ...]]:
+    for s in _sessions(first, last):
+        yield "SET", SESSION_PREFIX + s.id_hash, msgspec.json.encode(s), "PX", LIFE // timedelta(milliseconds=1)
+        yield "ZADD", OF_USER_PREFIX + s.user_id, s.expires_at.timestamp(), s.id_hash

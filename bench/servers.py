@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -17,6 +18,7 @@ import httpx2
 from tests.services.process import StartupError, free_port
 
 from bench.cores import SERVER_CORE, cpu_seconds, on_core
+from bench.load import Header
 from bench.seed import session_id, user_id
 from bench.setups import Store
 from medusa_auth.core.jwts import Jwts
@@ -103,17 +105,17 @@ def _answers(url: str) -> bool:
     return False
 
 
-def login(url: str, body: Mapping[str, str] = LOGIN, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+def login(url: str, body: Mapping[str, str] = LOGIN, headers: Sequence[Header] = ()) -> dict[str, Header]:
     """The headers of a session and of an access token."""
-    with httpx2.Client(base_url=url, trust_env=False, timeout=30, headers=headers) as client:
+    with httpx2.Client(base_url=url, trust_env=False, timeout=30, headers=[*headers]) as client:
         answer = client.post("/admin/auth", json=body)
         answer.raise_for_status()
         token = client.post("/admin/auth/token", json=body).json()["access_token"]
     cookie = answer.headers["set-cookie"].partition(";")[0]
-    return {"cookie": f"Cookie: {cookie}", "access token": f"Authorization: Bearer {token}"}
+    return {"cookie": ("Cookie", cookie), "access token": ("Authorization", f"Bearer {token}")}
 
 
-def many(kind: str, count: int, of: int | None = None) -> Sequence[str]:
+def many(kind: str, count: int, of: int | None = None) -> Sequence[Header]:
     """The headers of `count` of the `of` sessions that `seed.fill` made, or of access tokens of its users.
 
     They are spread evenly, so that they are not neighbours in the store. Default: all of them.
@@ -121,18 +123,16 @@ def many(kind: str, count: int, of: int | None = None) -> Sequence[str]:
     numbers = [place * (of or count) // count for place in range(count)]
     if kind == "cookie":
         cookie = SessionCookie([SECRETS["COOKIE_SECRET"]], "lax")
-        return [f"Cookie: {cookie.pair(session_id(number))}" for number in numbers]
+        return [("Cookie", cookie.pair(session_id(number))) for number in numbers]
     jwts, now = Jwts([SECRETS["JWT_SECRET"].encode()]), int(time.time())
     times = {"domain": "admin", "iat": now, "exp": now + 3600}
     return [
-        f"Authorization: Bearer {jwts.sign({'user_id': user_id(number), **times, 'jti': str(number)})}"
+        ("Authorization", f"Bearer {jwts.sign({'user_id': user_id(number), **times, 'jti': str(number)})}")
         for number in numbers
     ]
 
 
 def _add_user(environ: Mapping[str, str], folder: Path) -> None:
-    import asyncio  # noqa: PLC0415 - needed here alone
-
     parts = Parts.of(from_env(environ, data_dir=folder))
     try:
         password_hash = Argon2id().hash(PASSWORD)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from starlette.datastructures import Headers
 
+from medusa_auth.cli.import_ import FROM_VARIABLE
 from medusa_auth.server.diagnosis import login_problems
 from medusa_auth.server.proxies import Origin
 from medusa_auth.settings import DATA_DIR_VARIABLE, SameSite, Settings
@@ -27,7 +28,8 @@ def test_every_file_of_deploy_that_it_names_is_there():
 
 def test_every_setting_that_it_names_is_one():
     named = set(re.findall(r"\bMEDUSA_AUTH_[A-Z_]+\b", TEXT))
-    assert named <= {each.metadata["env"] for each in fields(Settings) if each.metadata} | {DATA_DIR_VARIABLE}
+    settings = {each.metadata["env"] for each in fields(Settings) if each.metadata}
+    assert named <= settings | {DATA_DIR_VARIABLE, FROM_VARIABLE}
 
 
 def test_what_it_says_of_the_log_is_what_the_log_says():

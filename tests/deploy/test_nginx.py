@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,15 +20,18 @@ from tests.deploy.raw import Answer, ask
 from tests.deploy.upstreams import Upstream, in_medusas_place, that_breaks_off
 from tests.server.helpers import LOGIN, admin, serving
 from tests.services.mail_server import wait_for
-from tests.services.nginx import Nginx, nginx
+from tests.services.nginx import DEPLOY, Nginx, nginx
 from tests.services.process import free_port, running, stop, wait_until
 
 from medusa_auth.core.passwords import Argon2id
+from medusa_auth.errors import RateLimitError
 from medusa_auth.server.app import Parts, create_app
 from medusa_auth.settings import from_env
 
 # Not the proxy's own, which is 127.0.0.1.
 CLIENT = "127.0.0.2"
+# The first, and `burst` in nginx.conf.
+AT_ONCE = 1 + 20
 INDEX = "<title>the dashboard</title>"
 
 
@@ -288,6 +292,43 @@ def test_no_token_of_a_link_is_in_the_log_of_nginx(site: Site):
     wait_for(lambda: "/admin/invites/accept" in log.read_text("utf-8"))
     assert "/app/" in log.read_text("utf-8")
     assert "a-secret" not in log.read_text("utf-8")
+
+
+def test_no_token_of_a_link_is_in_the_log_of_errors_of_an_nginx_without_the_dashboard(site: Site):
+    with nginx(ours=[site.medusa.address] * 2, medusa=site.medusa.address) as proxy:
+        answers = [ask(proxy.https, f"/app/{page}?token=a-secret") for page in ("invite", "reset-password", "")]
+        log = (proxy.access_log.parent / "log").read_text("utf-8")
+    assert [answer.status for answer in answers] == [404] * 3
+    assert "a-secret" not in log
+
+
+@pytest.mark.parametrize("path", ["/admin/auth", "/ADMIN//auth/token/", "/admin/users/password-token"])
+def test_whoever_guesses_on_is_refused_and_whoever_asks_is_not(site: Site, path: str):
+    """And nobody but that address."""
+    with nginx(ours=[site.medusa.address] * 2, medusa=site.medusa.address) as proxy:
+        statuses = [ask(proxy.https, path, method="POST", body={}).status for _ in range(AT_ONCE)]
+        refused = ask(proxy.https, path, method="POST", body={})
+        others = [ask(proxy.https, path, method=method).status for method in ("GET", "DELETE")]
+        others.append(ask(proxy.https, "/admin/invites/accept", method="POST", body={}).status)
+        others.append(ask(proxy.https, path, method="POST", body={}, source=CLIENT).status)
+    assert (statuses, refused.status, others) == ([200] * AT_ONCE, 429, [200] * 4)
+    assert refused.header("content-type") == "application/json"
+    assert refused.header("retry-after") == "6"
+    error = RateLimitError()
+    assert refused.json() == {"type": error.type, "message": error.message}
+
+
+def test_the_way_back_from_shared_mode_is_one_word(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As docs/deploy.md says it: to take the location out is not enough, for the last one refuses these paths."""
+    text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    assert text.count("proxy_pass http://medusa_auth;") == 1
+    (tmp_path / "nginx.conf").write_text(text.replace("http://medusa_auth;", "http://medusa;"), "utf-8")
+    shutil.copy(DEPLOY / "upstreams.conf", tmp_path)
+    monkeypatch.setattr("tests.services.nginx.DEPLOY", tmp_path)
+    with nginx(ours=["127.0.0.1:1"] * 2, medusa=site.medusa.address) as proxy:
+        for path in ("/admin/auth", "/admin/users/me", "/admin/invites"):
+            answer = ask(proxy.https, path, method="POST", body=LOGIN)
+            assert (answer.status, answer.json()["path"]) == (200, path)
 
 
 def test_a_post_that_reached_a_server_is_not_sent_to_the_next(site: Site):

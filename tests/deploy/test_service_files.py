@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from configparser import ConfigParser
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +21,13 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 VARIABLES = {each.metadata["env"] for each in fields(Settings) if each.metadata}
 OF_THE_UNIT = {"LISTEN_HOST", "LISTEN_PORT", "WORKERS"}
 SERVERS = ("auth-1", "auth-2")
+# As docs/deploy.md makes it, in .env.
+ENV = {
+    **dict.fromkeys(("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "JWT_SECRET", "COOKIE_SECRET"), "x" * 32),
+    "SERVER_NAME": "store.example.com",
+}
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(?:(:[?-])([^${}]*))?\}")
+RESET = object()
 # What systemd-analyze says of a unit is between 0 (shut off from everything) and 10.
 MOST_EXPOSURE = "20"  # tenths
 
@@ -37,11 +45,50 @@ def unit(tmp_path: Path) -> Path:
     return path
 
 
+class Merging(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads what takes the place of what another file says (`!override`), and what takes it away (`!reset`)."""
+
+
+Merging.add_constructor("!override", lambda loader, node: loader.construct_mapping(node, deep=True))
+Merging.add_constructor("!reset", lambda *_: RESET)
+
+
 @pytest.fixture
 def compose() -> dict[str, Any]:
-    parsed = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
-    assert isinstance(parsed, dict)
-    return parsed
+    return parsed("compose.yaml")
+
+
+@pytest.fixture
+def shared() -> dict[str, Any]:
+    """What is said over compose.yaml beside a Medusa."""
+    return parsed("compose.shared.yaml")
+
+
+def parsed(name: str) -> dict[str, Any]:
+    found = yaml.load((DEPLOY / name).read_text("utf-8"), Merging)
+    assert isinstance(found, dict)
+    return found
+
+
+def interpolated(text: str, given: Mapping[str, str]) -> str:
+    """As Compose does it, the innermost first. Raises LookupError for what is needed and not given."""
+
+    def value(match: re.Match[str]) -> str:
+        name, mark, rest = match.groups()
+        if given.get(name):
+            return given[name]
+        if mark == ":?":
+            raise LookupError(name)
+        return rest or ""
+
+    while (other := VARIABLE.sub(value, text)) != text:
+        text = other
+    return text
+
+
+def filled(environment: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What a server has: what is in `.env`, and over it what the file says."""
+    return {**given, **{name: interpolated(str(each), given) for name, each in environment.items()}}
 
 
 @needs_systemd
@@ -67,6 +114,7 @@ def test_the_unit_reloads_and_ends_in_good_order_and_keeps_its_data_to_itself(un
     service = parser["Service"]
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
+    assert (service["Restart"], service["OOMPolicy"]) == ("always", "continue")
     # 30 s for requests, 5 s for a mail (docs/operating.md).
     assert int(service["TimeoutStopSec"]) > 35
     assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("medusa-auth", "0700")
@@ -111,19 +159,68 @@ def test_every_service_of_compose_is_known_to_be_healthy_before_who_needs_it_sta
         }
 
 
-def test_the_settings_of_compose_are_good(compose: dict[str, Any], tmp_path: Path):
-    given = dict.fromkeys(("JWT_SECRET", "COOKIE_SECRET", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"), "x" * 32)
-    given["PUBLIC_URL"] = "https://store.example.com"
+@pytest.mark.parametrize("name", SERVERS)
+def test_the_settings_of_compose_are_good(compose: dict[str, Any], tmp_path: Path, name: str):
+    service = compose["services"][name]
+    assert set(service["environment"]) <= VARIABLES
+    settings = from_env(filled(service["environment"], ENV), data_dir=tmp_path / name)
+    subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
+    assert [str(network) for network in settings.trusted_proxies] == [subnet]
+    assert settings.public_url == "https://store.example.com"
+
+
+@pytest.mark.parametrize("name", [*SERVERS, "migrate"])
+def test_every_setting_in_the_file_of_secrets_reaches_the_servers_of_compose(compose: dict[str, Any], name: str):
+    """But for where the stores are, which are its own."""
+    service = compose["services"][name]
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    given = {**ENV, **{variable: f"a {variable}" for variable in VARIABLES}}
+    reached = filled(service["environment"], given)
+    assert {variable for variable in VARIABLES if reached[variable] != given[variable]} == {"DATABASE_URL", "REDIS_URL"}
+
+
+@pytest.mark.parametrize("name", [*SERVERS, "migrate"])
+def test_beside_a_medusa_the_servers_of_compose_have_its_stores(
+    compose: dict[str, Any], shared: dict[str, Any], tmp_path: Path, name: str
+):
+    stores = {"DATABASE_URL": "postgresql://medusa@host.docker.internal/m", "REDIS_URL": "redis://host.docker.internal"}
+    service, over = compose["services"][name], shared["services"][name]
+    settings = from_env(
+        filled({**service["environment"], **over["environment"]}, {**ENV, **stores}), data_dir=tmp_path / "data"
+    )
+    assert settings.shared
+    assert (settings.database_url, settings.redis_url) == (stores["DATABASE_URL"], stores["REDIS_URL"])
+    assert over["extra_hosts"] == compose["services"]["nginx"]["extra_hosts"]
+    for needed in stores:
+        with pytest.raises(LookupError):
+            filled(over["environment"], {**ENV, **stores, needed: ""})
+
+
+def test_beside_a_medusa_nobody_waits_for_stores_that_are_not_started(shared: dict[str, Any]):
+    services = shared["services"]
+    assert all(services[store]["profiles"] for store in ("postgres", "valkey"))
+    assert services["migrate"]["depends_on"] is RESET
     for name in SERVERS:
-        environment = compose["services"][name]["environment"]
-        assert set(environment) <= VARIABLES
-        filled = {
-            variable: re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda match: given.get(match[1], ""), str(value))
-            for variable, value in environment.items()
-        }
-        settings = from_env(filled, data_dir=tmp_path / name)
-        subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
-        assert [str(network) for network in settings.trusted_proxies] == [subnet]
+        assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+def test_postgresql_of_compose_is_healthy_only_when_it_takes_connections_of_others(compose: dict[str, Any]):
+    """While it makes its database it answers over its socket alone."""
+    assert "-h 127.0.0.1" in " ".join(compose["services"]["postgres"]["healthcheck"]["test"])
+
+
+def test_the_certificate_of_compose_is_where_nginx_looks_for_it_also_under_another_name(compose: dict[str, Any]):
+    text = (DEPLOY / "nginx.conf").read_text("utf-8").replace("store.example.com", "shop.example")
+    given = ENV | {"SERVER_NAME": "shop.example"}
+    mounted = [interpolated(each, given).split(":") for each in compose["services"]["nginx"]["volumes"]]
+    assert ["./certificates", "/etc/letsencrypt/live/shop.example", "ro"] in mounted
+    for file in ("fullchain.pem", "privkey.pem"):
+        assert f" /etc/letsencrypt/live/shop.example/{file};" in text
+
+
+def test_git_takes_no_secret_of_compose():
+    ignored = (DEPLOY.parent / ".gitignore").read_text("utf-8").splitlines()
+    assert {"deploy/.env", "deploy/certificates/"} <= set(ignored)
 
 
 def test_nginx_meets_the_servers_in_the_network_that_they_trust_alone(compose: dict[str, Any]):

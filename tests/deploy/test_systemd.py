@@ -61,6 +61,9 @@ class Service:
         """The niceness of each thread of the processes (proc(5): of stat the nineteenth)."""
         return [int(line.rpartition(")")[2].split()[16]) for line in self.of_processes("task/*/stat").splitlines()]
 
+    def pids(self) -> set[str]:
+        return set(self.status("Pid"))
+
     def of_processes(self, name: str) -> str:
         processes = "$(cat /sys/fs/cgroup/system.slice/medusa-auth.service/cgroup.procs)"
         return self.machine.told("sh", "-c", f"for each in {processes}; do cat /proc/$each/{name}; done")
@@ -149,3 +152,17 @@ def test_the_unit_serves_reloads_restarts_and_ends_in_good_order(service: Servic
         "0",
         "0",
     )
+
+
+@pytest.mark.parametrize("service", ["sqlite"], indirect=True)
+def test_the_unit_starts_it_anew_whatever_signal_has_ended_it(service: Service):
+    service.systemctl("start")
+    for number in ("KILL", "TERM"):
+        until_ready(service)
+        first, processes = service.shows("MainPID"), service.pids()
+        service.machine.run("kill", f"-{number}", first)
+        until(lambda: service.shows("MainPID") not in (first, "0"), "it was not started anew", 20)  # noqa: B023
+        until_ready(service)
+        assert not processes & service.pids(), "a worker of before is still there"
+    assert service.shows("NRestarts") == "2"
+    assert service.shows("OOMPolicy") == "continue"

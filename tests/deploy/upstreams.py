@@ -29,6 +29,7 @@ def in_medusas_place() -> Iterator[Upstream]:
 
         def answer(self) -> None:
             upstream.requests.append(self.requestline)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = [(name.lower(), value) for name, value in self.headers.items()]
             came = {"medusa": True, "path": self.path, "headers": headers, "connection": self.client_address[1]}
             body = json.dumps(came).encode()
