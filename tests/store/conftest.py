@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.databases import DatabasePool
 from tests.services.redis import redis_server, valkey_program
+from tests.services.redis_groups import redis_cluster, watched_redis
 
 from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records
@@ -35,7 +36,24 @@ def url(tmp_path: Path) -> str:
 
 
 # What every store keeps to is asked of each of these.
-STORES = ("memory", "sqlite", "postgresql", "postgresql and redis", "postgresql and valkey", "shared")
+STORES = (
+    "memory",
+    "sqlite",
+    "postgresql",
+    "postgresql and redis",
+    "postgresql and valkey",
+    "shared",
+    "shared, with sentinels",
+    "shared, with a cluster",
+)
+# Where sessions are, by the fixture that makes it.
+REDIS = {
+    "postgresql and redis": "new_redis",
+    "postgresql and valkey": "new_valkey",
+    "shared": "new_redis",
+    "shared, with sentinels": "new_sentinels",
+    "shared, with a cluster": "new_cluster",
+}
 LIFE = timedelta(hours=10)
 
 
@@ -54,6 +72,22 @@ def new_valkey() -> Iterator[Callable[[], tuple[str, str]]]:
         yield lambda: (server.url, f"test-{next(numbers)}:")
 
 
+@pytest.fixture(scope="module")
+def new_sentinels() -> Iterator[Callable[[], tuple[str, str]]]:
+    """The URL of a Redis that Sentinels watch, and a prefix that nobody has used."""
+    numbers = count()
+    with watched_redis() as redis:
+        yield lambda: (redis.url, f"test-{next(numbers)}:")
+
+
+@pytest.fixture(scope="module")
+def new_cluster() -> Iterator[Callable[[], tuple[str, str]]]:
+    """The URL of a Cluster, and a prefix that nobody has used."""
+    numbers = count()
+    with redis_cluster() as redis:
+        yield lambda: (redis.url, f"test-{next(numbers)}:")
+
+
 @pytest.fixture(scope="session")
 def shared_postgresql_pool(new_postgresql: Callable[[], str]) -> DatabasePool:
     """As `postgresql_pool`, for shared mode, whose trigger stays in a database."""
@@ -69,18 +103,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         memory.close()
         return
     redis: tuple[str, str] = ("", "")
+    is_shared = request.param.startswith("shared")
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'test.db'}"
         migrate(url)
     else:
-        kept = "shared_postgresql_pool" if request.param == "shared" else "postgresql_pool"
+        kept = "shared_postgresql_pool" if is_shared else "postgresql_pool"
         url = request.getfixturevalue(kept).take(request)
+    if request.param in REDIS:
+        redis = request.getfixturevalue(REDIS[request.param])()
     sharing = None
-    if request.param in ("postgresql and redis", "shared"):
-        redis = request.getfixturevalue("new_redis")()
-    if request.param == "postgresql and valkey":
-        redis = request.getfixturevalue("new_valkey")()
-    if request.param == "shared":
+    if is_shared:
         announce_changes(url)
         sharing = Sharing(ExpressSessions(LIFE, secure=False, same_site="lax"), LIFE)
     stores = Stores(url, *redis, sharing)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-import redis
+from redis import Redis, RedisCluster
 from tests.databases import DatabasePool
 from tests.store.conftest import LIFE
 
@@ -25,6 +25,7 @@ from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.redis import session_search, shared_sessions
 from medusa_auth.store.redis.client import RedisClient
+from medusa_auth.store.redis.servers import servers_of
 from medusa_auth.store.sql.shared import announce_changes
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,7 @@ PATIENCE = 10.0
 class Shared:
     records: Records
     listen: Callable[[], Changes]
-    redis: redis.Redis
+    redis: Redis | RedisCluster
     database_url: str
     redis_url: str
     prefix: str
@@ -61,11 +62,9 @@ class Shared:
         return [bool(self.redis.exists(self.key(each))) for each in session_ids]
 
 
-@pytest.fixture
-def shared(
-    request: pytest.FixtureRequest, shared_postgresql_pool: DatabasePool, new_redis: Callable[[], tuple[str, str]]
-) -> Iterator[Shared]:
-    url, (redis_url, prefix) = shared_postgresql_pool.take(request), new_redis()
+@pytest.fixture(params=["new_redis", "new_sentinels", "new_cluster"])
+def shared(request: pytest.FixtureRequest, shared_postgresql_pool: DatabasePool) -> Iterator[Shared]:
+    url, (redis_url, prefix) = shared_postgresql_pool.take(request), request.getfixturevalue(request.param)()
     announce_changes(url)
     stores = Stores(url, redis_url, prefix, Sharing(SESSIONS, LIFE))
     with ExitStack() as stack:
@@ -76,7 +75,7 @@ def shared(
             stack.callback(changes.close)
             return changes
 
-        client = stack.enter_context(redis.from_url(redis_url))
+        client = stack.enter_context(servers_of(redis_url).client())
         yield Shared(stores.records, listen, client, url, redis_url, prefix)
 
 
@@ -217,6 +216,7 @@ def find_all(tx: Transaction, session_ids: Sequence[str]) -> Mapping[str, tuple[
     return tx.sessions.find_with_users({session_id: secret_hash(session_id) for session_id in session_ids})
 
 
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
 async def test_a_session_that_a_full_redis_cannot_take_over_hinders_none_that_is_there(shared: Shared):
     ada = await user(shared)
     ours, theirs = await begin(shared, ada, datetime.now(UTC)), shared.write_as_medusa(ada.id)
