@@ -6,18 +6,31 @@ repeated when another one was in its way. A read sees one moment, and a commit i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.turns import LOOKERS
 
-__all__ = ["Access", "Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
+__all__ = [
+    "Access",
+    "Database",
+    "connected",
+    "first_line",
+    "is_postgresql",
+    "open_database",
+    "place",
+    "psycopg_url",
+    "sqlalchemy_url",
+]
 
 READERS = 2
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
@@ -105,6 +118,24 @@ def _parsed(url: str) -> URL:
             "the password @ is written %40, : %3A, / %2F and % %25."
         )
     return parts
+
+
+@contextmanager
+def connected(url: str, problem: str = "The database cannot be used: {reason}.") -> Iterator[Connection]:
+    """A transaction on PostgreSQL, for a start or a command. Raises SettingsError, with what the database says."""
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise SettingsError(problem.format(reason=first_line(error))) from None
+    finally:
+        engine.dispose()
+
+
+def first_line(error: Exception) -> str:
+    """The driver's sentence, which names host and user, and never a password."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
 
 
 def open_database(url: str, *, patient: bool = False) -> Database:

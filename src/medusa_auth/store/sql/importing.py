@@ -15,7 +15,7 @@ from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.importing import Imports, InviteRow, UserRow
 from medusa_auth.store.sql import tables
-from medusa_auth.store.sql.engines import Access, open_database
+from medusa_auth.store.sql.engines import Access, first_line, open_database
 from medusa_auth.store.sql.records import IN_THE_WAY, SqlTransaction
 
 __all__ = ["SqlImports", "SqlTarget"]
@@ -86,11 +86,6 @@ class SqlTarget:
                     return work(SqlTransaction(connection, None), SqlImports(connection))
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:
-                    # The driver's sentence has no values, and neither name nor password.
-                    raise UnavailableError(f"The database cannot be written: {_first_line(error)}.") from None
+                    raise UnavailableError(f"The database cannot be written: {first_line(error)}.") from None
                 time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
         raise UnavailableError("The database is being written by too many others.")
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0]
