@@ -1,6 +1,7 @@
-"""A trigger on Medusa's table `user`, so that what Medusa changes there is announced as what is changed here.
+"""A database made ready, also one that is shared with a Medusa.
 
-Medusa says nothing of its own accord: without the trigger, a user whom it deletes would be remembered here as living.
+There a trigger on the table `user` announces what Medusa changes as what is changed here. Medusa says nothing of its
+own accord: without the trigger, a user whom it deletes would be remembered here as living.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from sqlalchemy import text
 
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.sql.engines import connected
-from medusa_auth.store.sql.migrate import ADVISORY_LOCK
+from medusa_auth.store.sql.migrate import ADVISORY_LOCK, Schema, migrate
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
-__all__ = ["announce_changes", "check_medusa"]
+__all__ = ["announce_changes", "prepare"]
 
 # Named after its content, so that another one is known to be another.
 VERSION = "1"
@@ -64,8 +65,17 @@ SELECT to_regclass('customer') IS NOT NULL AND EXISTS (
 """
 
 
-def check_medusa(url: str) -> None:
-    """Before anything is made there. Raises SettingsError if this is not a Medusa's database, or cannot be used."""
+def prepare(url: str, *, shared: bool) -> Schema:
+    """As `migrate`; where it is shared, nothing is made unless it is a Medusa's. Raises SettingsError."""
+    if shared:
+        _check_medusa(url)
+    before = migrate(url)
+    if shared:
+        announce_changes(url)
+    return before
+
+
+def _check_medusa(url: str) -> None:
     with connected(url) as connection:
         if connection.execute(text(_HAS_MEDUSA)).scalar_one():
             return
