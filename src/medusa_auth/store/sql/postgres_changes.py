@@ -18,8 +18,8 @@ from contextlib import suppress
 import psycopg
 
 from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, Hearing
-from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
-from medusa_auth.store.sql.postgres_connections import PatientConnection
+from medusa_auth.store.sql.engines import CONNECT_SECONDS, STATEMENT_TIMEOUT, TCP_USER_TIMEOUT, psycopg_url
+from medusa_auth.store.sql.postgres_connections import BoundedConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 __all__ = ["PostgresChanges"]
@@ -81,13 +81,13 @@ class PostgresChanges:
                 self._closed.wait(RECONNECT_AFTER)
 
     def _listen(self) -> None:
-        with PatientConnection.connect(
+        with BoundedConnection.connect(
             self._url,
             autocommit=True,
-            connect_timeout=2,
+            connect_timeout=CONNECT_SECONDS,
             application_name="medusa-auth changes",
             tcp_user_timeout=TCP_USER_TIMEOUT,
-            options="-c statement_timeout=900",
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT}",
         ) as connection:
             _check_direct(connection)
             connection.add_notify_handler(self._heard)
@@ -102,7 +102,7 @@ class PostgresChanges:
                 self._ask(connection)
                 arrival.poll(ASK_EVERY * 1000)
 
-    def _ask(self, connection: PatientConnection) -> None:
+    def _ask(self, connection: BoundedConnection) -> None:
         asked_at = self._clock()
         connection.execute("SELECT 1")
         self._hearing.up_to(asked_at)
@@ -121,7 +121,7 @@ class PostgresChanges:
                 self._end_sessions(user_id, float(since))
 
 
-def _check_direct(connection: PatientConnection) -> None:
+def _check_direct(connection: BoundedConnection) -> None:
     """Raises _PoolerError if a program between gives each transaction another server process (as PgBouncer may).
 
     LISTEN is of one process, and the questions after it would be answered by others that hear nothing. Such a program
