@@ -32,6 +32,12 @@ from medusa_auth.store.sql.tables import metadata
 PATIENCE = 30.0
 MIGRATE = [sys.executable, "-c", "import sys; from medusa_auth.store.sql.migrate import migrate; migrate(sys.argv[1])"]
 NUMBERS = count()
+SHARED = {
+    "MEDUSA_AUTH_SHARED": "1",
+    "REDIS_URL": "redis://127.0.0.1:1",
+    "JWT_SECRET": "b2f1c0d4e5a697887766554433221100ffee",
+    "COOKIE_SECRET": "c2f1c0d4e5a697887766554433221100ffee",
+}
 
 ROWS = """
     INSERT INTO "user" (id, email, role, metadata, deleted_at) VALUES
@@ -243,6 +249,18 @@ class TestCommand:
         assert f"from version 0001 to {HEAD}" in command(tmp_path, empty).stdout
         assert tables(empty) == OURS
 
+    def test_in_shared_mode_a_database_that_is_no_medusas_is_left_as_it_is(self, tmp_path: Path, empty: str):
+        done = command(tmp_path, empty, **SHARED)
+        assert done.returncode == 1
+        assert "has no tables of a Medusa v1: run `medusa migrations run` there first." in done.stderr
+        assert ask(empty, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
+
+    def test_in_shared_mode_it_makes_the_trigger_too(self, tmp_path: Path, medusas: str):
+        with psycopg.connect(medusas) as connection:
+            connection.execute("CREATE TABLE customer (id varchar PRIMARY KEY)")
+        assert command(tmp_path, medusas, **SHARED).returncode == 0
+        assert ("auth_user_changed_1",) in ask(medusas, "SELECT tgname FROM pg_trigger")
+
     def test_an_error_is_one_line_without_the_password(self, tmp_path: Path):
         done = command(tmp_path, f"postgresql://u:hunter2@127.0.0.1:{free_port()}/x")
         assert done.returncode == 1
@@ -261,8 +279,9 @@ def migrate_to(version: str, url: str) -> None:
         upgrade(config, version)
 
 
-def command(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
+def command(tmp_path: Path, url: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environ = {"DATABASE_URL": url, "MEDUSA_AUTH_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": ":".join(sys.path)}
+    environ |= settings
     line = [sys.executable, "-m", "medusa_auth", "migrate"]
     return subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60, check=False)
 

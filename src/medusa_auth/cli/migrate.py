@@ -6,8 +6,7 @@ from medusa_auth.cli.common import DataDirOption, errors_shown, escaped, output
 from medusa_auth.settings import from_env
 from medusa_auth.store.sql.engines import place
 from medusa_auth.store.sql.migrate import HEAD, Schema
-from medusa_auth.store.sql.migrate import migrate as bring_up_to_date
-from medusa_auth.store.sql.shared import announce_changes
+from medusa_auth.store.sql.shared import prepare
 
 __all__ = ["migrate"]
 
@@ -20,11 +19,8 @@ def migrate(data_dir: DataDirOption = None) -> None:
     """
     with errors_shown():
         settings = from_env(data_dir=data_dir)
-        url = settings.database_url
-        before = bring_up_to_date(url)
-        if settings.shared:
-            announce_changes(url)
-        for line in _told(before, place(url)):
+        before = prepare(settings.database_url, shared=settings.shared)
+        for line in _told(before, place(settings.database_url)):
             output.print(escaped(line), highlight=False, emoji=False, soft_wrap=True)
 
 

@@ -46,8 +46,7 @@ from medusa_auth.server.routes import ExpressRoute
 from medusa_auth.settings import Keys, Settings, from_env
 from medusa_auth.store.base import Records
 from medusa_auth.store.opening import Sharing, Stores
-from medusa_auth.store.sql.migrate import migrate
-from medusa_auth.store.sql.shared import announce_changes, check_medusa
+from medusa_auth.store.sql.shared import prepare
 
 __all__ = ["Application", "Parts", "app_from_env", "create_app", "utc_now"]
 
@@ -90,7 +89,7 @@ class Parts:
         Raises SettingsError.
         """
         if not migrated:
-            _migrate(settings)
+            prepare(settings.database_url, shared=settings.shared)
         stores = Stores(settings.database_url, settings.redis_url, settings.redis_prefix, _sharing(settings))
         records = stores.records
         argon2id, scrypt = Argon2id(), Scrypt(random=random)
@@ -221,14 +220,6 @@ def app_from_env(keys: Keys | None = None) -> Application:
     settings = from_env(keys=keys)
     configure_logs(settings.log_format)
     return create_app(settings, migrated=keys is not None)
-
-
-def _migrate(settings: Settings) -> None:
-    if settings.shared:
-        check_medusa(settings.database_url)
-    migrate(settings.database_url)
-    if settings.shared:
-        announce_changes(settings.database_url)
 
 
 def _sharing(settings: Settings) -> Sharing | None:

@@ -1,7 +1,8 @@
 """What has been heard of changes over a network, and up to when: whoever listens tells, whoever caches asks.
 
 Whoever listens asks the server something again and again; the answer comes after whatever was told before it. So it
-knows up to which moment it has heard everything, and when that is too long ago nothing that is cached may be believed.
+knows up to which moment it has heard everything, and when that is too long ago, because the connection is lost, the
+process slept or the server does not answer, nothing that is cached may be believed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Callable, Collection
 
 from medusa_auth.errors import UnavailableError
 
-__all__ = ["ASK_EVERY", "FIRST_ANSWER_SECONDS", "HEARD_WITHIN", "MAX_NAMES", "Hearing"]
+__all__ = ["ASK_EVERY", "CONNECT_AGAIN_AFTER", "FIRST_ANSWER_SECONDS", "HEARD_WITHIN", "MAX_NAMES", "Hearing"]
 
 # How often the server is asked, and how old its last answer may be: what is revoked is refused everywhere within this.
 ASK_EVERY = 0.2  # seconds
 HEARD_WITHIN = 0.6
+CONNECT_AGAIN_AFTER = 0.2
 # How long a start waits for the first answer. A server that does not answer is heard later, and nothing cached before.
 FIRST_ANSWER_SECONDS = 2.0
 # So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.

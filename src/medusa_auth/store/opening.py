@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.base import Changes, ForeignSessions, Pingable
+from medusa_auth.store.sql.changes import SqliteChanges
 from medusa_auth.store.sql.ended_sessions import SqlEndedSessions
-from medusa_auth.store.sql.listen import listen
+from medusa_auth.store.sql.engines import is_postgresql
 from medusa_auth.store.sql.records import SessionsElsewhere, SqlRecords
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Stores:
 
     def listen(self) -> Changes:
         """Hears of every change from now on. Raises UnavailableError."""
-        changes = listen(self._database_url, self.records, self._redis.end_sessions if self._redis else None)
+        changes = self._listen_to_database()
         if self._redis is None:
             return changes
         return _Both((changes, self._redis.listen()))
@@ -59,6 +60,16 @@ class Stores:
         self.records.close()
         if self._redis is not None:
             self._redis.client.close()
+
+    def _listen_to_database(self) -> Changes:
+        if not is_postgresql(self._database_url):
+            return SqliteChanges(self._database_url)
+        # Here and not above: its driver is an extra.
+        from medusa_auth.store.sql.postgres_changes import PostgresChanges  # noqa: PLC0415
+
+        changes = PostgresChanges(self._database_url, end_sessions=self._redis.end_sessions if self._redis else None)
+        self.records.when_announced = changes.hear
+        return changes
 
 
 @dataclass(frozen=True, slots=True)

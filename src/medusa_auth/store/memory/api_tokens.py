@@ -8,7 +8,7 @@ from datetime import datetime
 
 from medusa_auth.errors import DuplicateError
 from medusa_auth.model import ApiToken, User
-from medusa_auth.store.memory.tables import Draft, Table, values
+from medusa_auth.store.memory.tables import Draft, Table, read, values
 from medusa_auth.store.memory.users import MemoryUsers
 
 __all__ = ["MemoryApiTokens"]
@@ -19,10 +19,6 @@ class _Kept(ApiToken):
     token_hash: str
 
 
-def _read(kept: _Kept | None) -> ApiToken | None:
-    return None if kept is None else ApiToken(**values(kept, ApiToken))
-
-
 class MemoryApiTokens:
     """`store.base.ApiTokens` of one transaction."""
 
@@ -31,10 +27,10 @@ class MemoryApiTokens:
         self._tokens = Table[_Kept](draft, "api_token", "id", by=("token_hash", "user_id", "created_at"))
 
     def get(self, token_id: str) -> ApiToken | None:
-        return _read(self._tokens.get(token_id))
+        return read(self._tokens.get(token_id), ApiToken)
 
     def get_by_hash(self, token_hash: str) -> ApiToken | None:
-        return _read(next(self._tokens.where("token_hash", token_hash), None))
+        return read(next(self._tokens.where("token_hash", token_hash), None), ApiToken)
 
     def find_with_users(self, token_hashes: Sequence[str]) -> Mapping[str, tuple[ApiToken, User]]:
         return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from medusa_auth.errors import DuplicateError
 from medusa_auth.model import Invite
-from medusa_auth.store.memory.tables import Draft, Table, values
+from medusa_auth.store.memory.tables import Draft, Table, read, values
 
 __all__ = ["MemoryInvites"]
 
@@ -17,10 +17,6 @@ class _Kept(Invite):
     token_hash: str
 
 
-def _read(kept: _Kept | None) -> Invite | None:
-    return None if kept is None else Invite(**values(kept, Invite))
-
-
 class MemoryInvites:
     """`store.base.Invites` of one transaction."""
 
@@ -28,13 +24,13 @@ class MemoryInvites:
         self._invites = Table[_Kept](draft, "invite", "id", by=("user_email", "token_hash", "created_at"))
 
     def get(self, invite_id: str) -> Invite | None:
-        return _read(self._invites.get(invite_id))
+        return read(self._invites.get(invite_id), Invite)
 
     def get_by_email(self, user_email: str) -> Invite | None:
-        return _read(next(self._invites.where("user_email", user_email), None))
+        return read(next(self._invites.where("user_email", user_email), None), Invite)
 
     def get_by_token_hash(self, token_hash: str) -> Invite | None:
-        return _read(next(self._invites.where("token_hash", token_hash), None))
+        return read(next(self._invites.where("token_hash", token_hash), None), Invite)
 
     def list(self) -> Sequence[Invite]:
         return [Invite(**values(kept, Invite)) for kept in self._invites.where("created_at")]

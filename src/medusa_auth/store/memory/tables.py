@@ -14,7 +14,7 @@ from medusa_auth.store.memory.entries import Entries
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Draft", "Table", "values"]
+__all__ = ["Draft", "Table", "read", "values"]
 
 R = TypeVar("R", bound="DataclassInstance")
 
@@ -79,6 +79,11 @@ class Table(Generic[R]):
 def values(row: DataclassInstance, kind: type[DataclassInstance]) -> dict[str, Any]:
     """Those fields of `row` that every `kind` has, by their names."""
     return {field.name: getattr(row, field.name) for field in fields(kind)}
+
+
+def read(row: DataclassInstance | None, kind: type[R]) -> R | None:
+    """`row` as a `kind`, without what else is kept in it."""
+    return None if row is None else kind(**values(row, kind))
 
 
 def _in_utc(row: R) -> R:

@@ -1,9 +1,7 @@
 """`Changes` of what is in Redis: server-assisted tracking (`CLIENT TRACKING ON BCAST`), which threads read.
 
-Redis tells of every key with the prefix that somebody changes, whoever it is, within milliseconds. That nothing is
-under way is known by asking something: the answer to a question comes after what was told of any change that was
-acknowledged before it was asked. So whoever listens knows up to which moment it has heard everything; when that is too
-long ago, nothing that is cached may be believed.
+Redis tells of every key with the prefix that somebody changes, whoever it is, within milliseconds, and before it
+answers what is asked after the change was acknowledged: see `store.hearing`.
 """
 
 from __future__ import annotations
@@ -19,12 +17,10 @@ from typing import Any
 from redis.connection import AbstractConnection
 from redis.exceptions import ReadOnlyError, RedisError, TimeoutError  # noqa: A004 - the builtin is not meant here
 
-from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, Hearing
+from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing
 from medusa_auth.store.redis.client import RedisClient
 
 __all__ = ["RedisChanges", "Watch", "answer"]
-
-CONNECT_AGAIN_AFTER = 0.2  # seconds
 
 # What redis-py gives instead of an answer when a message has come.
 _MESSAGE = object()

@@ -1,4 +1,4 @@
-"""The search for the sessions of a user that the other program made: they are in no index."""
+"""The search for a user's shared sessions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import ForeignSession, ForeignSessions
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.sessions import SESSION_PREFIX, decode
-from medusa_auth.store.redis.shared_keys import BATCH, FOREIGN_PREFIX, end_again, hash_of, literal
+from medusa_auth.store.redis.shared_keys import BATCH, FOREIGN_PREFIX, end, hash_of, literal
 
 __all__ = ["ADOPTED", "SessionSearch"]
 
@@ -62,11 +62,10 @@ class SessionSearch:
             _log.warning("some sessions of a user whose sessions were ended may be left in the other program")
 
     def _end_next(self, since: float, redis: Any) -> None:
-        until = time.time() + 2 * self._life.total_seconds()
         for session_id in self._next(redis):
             own = decode(redis.get(f"{self._prefix}{SESSION_PREFIX}{hash_of(session_id)}"))
             if own is None or own.user_agent == ADOPTED or own.created_at.timestamp() < since:
-                end_again(redis, self._prefix, [session_id], until)
+                end(redis, self._prefix, session_id, self._life)
 
     def _next(self, redis: Any) -> dict[str, ForeignSession]:
         if self._keys is None:

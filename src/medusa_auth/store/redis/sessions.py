@@ -39,10 +39,8 @@ class EndedSessions(Protocol):
 
     def earliest(self, user_id: str) -> datetime | None: ...
 
-    def add(self, id_hash: str, expires_at: datetime) -> None: ...
-
     def add_all(self, expiries: Mapping[str, datetime]) -> None:
-        """As `add`, of many, by `id_hash`."""
+        """By `id_hash`, each remembered until its moment."""
 
     def delete_expired(self, now: datetime) -> None: ...
 

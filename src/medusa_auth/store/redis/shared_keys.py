@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
-__all__ = ["BATCH", "ENDED_KEY", "FOREIGN_PREFIX", "delete", "end_again", "hash_of", "literal"]
+__all__ = ["BATCH", "ENDED_KEY", "FOREIGN_PREFIX", "delete", "end", "hash_of", "literal"]
 
 # The other program's.
 FOREIGN_PREFIX = "sess:"
@@ -16,10 +18,12 @@ ENDED_KEY = "medusa-auth:ended"
 BATCH = 1000
 
 
-def end_again(redis: Any, prefix: str, session_ids: Collection[str], until: float) -> None:
-    """Also if they have ended before. Raises RedisError."""
-    redis.zadd(prefix + ENDED_KEY, {hash_of(session_id): until for session_id in session_ids})
-    delete(redis, prefix, session_ids)
+def end(redis: Any, prefix: str, session_id: str, life: timedelta) -> None:
+    """Also if it has ended before; remembered for two lives of a session. Raises RedisError."""
+    until = time.time() + 2 * life.total_seconds()
+    # In this order: what is written back between the two is deleted, and after both it is noticed.
+    redis.zadd(prefix + ENDED_KEY, {hash_of(session_id): until})
+    delete(redis, prefix, [session_id])
 
 
 def delete(redis: Any, prefix: str, session_ids: Collection[str]) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from medusa_auth.errors import UnavailableError
@@ -21,7 +22,7 @@ from medusa_auth.store.base import ForeignSession, ForeignSessions, Others
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.session_search import ADOPTED, SessionSearch
 from medusa_auth.store.redis.sessions import MILLISECOND, EndedSessions, RedisSessions
-from medusa_auth.store.redis.shared_keys import ENDED_KEY, FOREIGN_PREFIX, hash_of
+from medusa_auth.store.redis.shared_keys import ENDED_KEY, FOREIGN_PREFIX, end, hash_of
 from medusa_auth.store.turns import OneByOneError
 
 __all__ = ["SharedSessions"]
@@ -87,19 +88,18 @@ class SharedSessions:
         found = None if session_id is None else self._read(session_id, id_hash)
         own = self._own.present(id_hash)
         user_id = (found.user_id if found else None) or (own.user_id if own else None)
-        if session_id is None or user_id is None:
+        over_at = own.expires_at if own else found.seen_at + self._life if found else None
+        if session_id is None or user_id is None or over_at is None:
             # One of nobody's stays: the other program would give the browser a new cookie in the place of ours.
             return None
-        over_at = own.expires_at if own else found.seen_at + self._life if found else None
         self._own.delete(id_hash)
-        self._end(session_id, id_hash, over_at)
+        self._end({session_id: over_at})
         return user_id
 
     def delete_of_user(self, user_id: str) -> int:
         search = SessionSearch(self._client, self._foreign, self._life, self._prefix, user_id)
         found = search.run(time.monotonic() + SEARCH_SECONDS)
-        for session_id, session in found.items():
-            self._end(session_id, hash_of(session_id), session.seen_at + self._life)
+        self._end({session_id: session.seen_at + self._life for session_id, session in found.items()})
         if not search.is_done:
             _log.warning("there are very many sessions: those of a user are still being looked for, to be ended")
             # What is good again counts from the next whole second on at the earliest.
@@ -200,16 +200,13 @@ class SharedSessions:
     def _put(self, session_id: str, text: bytes) -> None:
         self._waiting.append(lambda redis: redis.set(self._key(session_id), text, px=self._life // MILLISECOND))
 
-    def _end(self, session_id: str, id_hash: str, over_at: datetime | None) -> None:
-        self._gone.add(id_hash)
-        if over_at is not None:
-            self._ended.add(id_hash, over_at + self._life)
-        until = time.time() + 2 * self._life.total_seconds()
+    def _end(self, over: Mapping[str, datetime]) -> None:
+        """Those with these ids; each would be over at its moment."""
+        by_hash = {hash_of(session_id): moment + self._life for session_id, moment in over.items()}
+        self._gone |= by_hash.keys()
+        self._ended.add_all(by_hash)
+        self._waiting += [partial(self._end_there, session_id) for session_id in over]
 
-        def end(redis: Any) -> None:
-            # In this order: what is written back between the two is deleted, and after both it is noticed.
-            redis.zadd(self._ended_key, {id_hash: until})
-            redis.delete(self._key(session_id))
-            redis.delete(f"{self._prefix}{ID_PREFIX}{id_hash}")
-
-        self._waiting.append(end)
+    def _end_there(self, session_id: str, redis: Any) -> None:
+        end(redis, self._prefix, session_id, self._life)
+        redis.delete(f"{self._prefix}{ID_PREFIX}{hash_of(session_id)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import partial
@@ -17,7 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.redis.changes import Watch, answer
 from medusa_auth.store.redis.client import RedisClient
-from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX, delete, end_again, hash_of, literal
+from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX, delete, end, hash_of, literal
 
 __all__ = ["SharedWatch"]
 
@@ -31,14 +30,11 @@ class SharedWatch(Watch):
     user may do so; else a logout there that is undone at the same moment stays undone.
     """
 
-    def __init__(
-        self, client: RedisClient, life: timedelta, prefix: str = "", clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, client: RedisClient, life: timedelta, prefix: str = "") -> None:
         super().__init__(prefix + FOREIGN_PREFIX)
         self._client = client
         self._life = life
         self._key_prefix = prefix
-        self._clock = clock
 
     def name(self, rest: str) -> str:
         return hash_of(rest)
@@ -59,8 +55,7 @@ class SharedWatch(Watch):
         self._try(partial(self._delete_ended, rests))
 
     def deleted(self, rest: str) -> None:
-        until = self._clock() + 2 * self._life.total_seconds()
-        self._try(lambda redis: end_again(redis, self._key_prefix, [rest], until))
+        self._try(lambda redis: end(redis, self._key_prefix, rest, self._life))
 
     def _delete_ended(self, rests: Collection[str], redis: Any) -> None:
         by_hash = {hash_of(rest): rest for rest in rests}

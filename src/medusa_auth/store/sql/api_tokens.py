@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
@@ -55,8 +56,7 @@ class SqlApiTokens:
         return [ApiToken(*row) for row in self._connection.execute(query)]
 
     def add(self, token: ApiToken, token_hash: str) -> None:
-        values = {column.name: getattr(token, column.name) for column in _columns}
-        self._connection.execute(insert(_token).values(values | {"token_hash": token_hash}))
+        self._connection.execute(insert(_token).values(asdict(token) | {"token_hash": token_hash}))
 
     def touch(self, token_id: str, used_at: datetime) -> None:
         earlier = or_(_token.c.last_used_at.is_(None), _token.c.last_used_at < used_at)

@@ -15,6 +15,7 @@ from medusa_auth.errors import UnavailableError
 
 __all__ = ["SqliteChanges"]
 
+# Whoever asks is an event loop, where nobody is answered meanwhile.
 BUSY_SECONDS = 0.1
 
 
@@ -51,8 +52,8 @@ class SqliteChanges:
             raise UnavailableError(f"The database cannot be read: {error}.") from None
         # The last one that was heard is gone: what came after it may be, too.
         # Where nothing was announced yet, the first to come has the number 1.
-        first = rows[0][0] if rows else None
-        missed = (self._seq > 0 or bool(rows)) and first != max(self._seq, 1)
+        first = rows[0][0] if rows else 0
+        missed = first != self._seq if self._seq else first > 1
         news = {user_id for seq, user_id in rows if seq > self._seq}
         self._version = version
         if rows:

@@ -70,12 +70,8 @@ class SqlEndedSessions:
         self._connection.execute(_HOLD, {"user_id": user_id})
         return self._connection.execute(_NOT_BEFORE, {"user_id": user_id}).scalar()
 
-    def add(self, id_hash: str, expires_at: datetime) -> None:
-        """Remembered until `expires_at`."""
-        self.add_all({id_hash: expires_at})
-
     def add_all(self, expiries: Mapping[str, datetime]) -> None:
-        """As `add`, of many, by `id_hash`."""
+        """By `id_hash`, each remembered until its moment."""
         known = set(self._connection.execute(select(_ended.c.id_hash).where(_ended.c.id_hash.in_(expiries))).scalars())
         new = [{"id_hash": name, "expires_at": moment} for name, moment in expiries.items() if name not in known]
         if new:

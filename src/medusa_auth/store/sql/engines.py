@@ -6,28 +6,45 @@ repeated when another one was in its way. A read sees one moment, and a commit i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.turns import LOOKERS
 
-__all__ = ["Access", "Database", "is_postgresql", "open_database", "place", "psycopg_url", "sqlalchemy_url"]
+__all__ = [
+    "Access",
+    "Database",
+    "connected",
+    "first_line",
+    "is_postgresql",
+    "open_database",
+    "place",
+    "psycopg_url",
+    "sqlalchemy_url",
+]
 
 READERS = 2
 # SQLite's own wait for the writers of other processes is a poll, and unfair: within a process they take turns.
 SQLITE_WRITERS = 1
+# They wait for the network and the disk, and not for each other. A worker has ten connections in all (docs/deploy.md).
 POSTGRESQL_WRITERS = 4
 BUSY_SECONDS = 0.4
 # What a server that is there but does not answer may take, in milliseconds.
 STATEMENT_TIMEOUT = 800
 TCP_USER_TIMEOUT = 1500
+CONNECT_SECONDS = 2
+# Who is no request may wait for longer.
 PATIENT_SECONDS = 60
+PATIENT_CONNECT_SECONDS = 5
 
 _BEGIN = "medusa_auth_begin"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
@@ -51,11 +68,10 @@ _POSTGRESQL_LEVELS = {
 
 @dataclass(frozen=True)
 class Database:
-    """An engine, and how many may read and write with it at once."""
+    """An engine, and how many may write with it at once; `READERS` may read."""
 
     engine: Engine
     writers: int
-    readers: int = READERS
 
     def connect(self, access: Access) -> Connection:
         """A connection for one transaction, or for one question."""
@@ -107,6 +123,25 @@ def _parsed(url: str) -> URL:
     return parts
 
 
+@contextmanager
+def connected(url: str, problem: str = "The database cannot be used: {reason}.") -> Iterator[Connection]:
+    """A transaction on PostgreSQL, for a start or a command. Raises SettingsError, with what the database says."""
+    options = {"connect_timeout": PATIENT_CONNECT_SECONDS}
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args=options)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise SettingsError(problem.format(reason=first_line(error))) from None
+    finally:
+        engine.dispose()
+
+
+def first_line(error: Exception) -> str:
+    """The driver's sentence, which names host and user, and never a password."""
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+
+
 def open_database(url: str, *, patient: bool = False) -> Database:
     """Nothing is connected to yet. `patient`: for a command, which may wait for a minute where a request may not."""
     return _postgresql(url, patient=patient) if is_postgresql(url) else _sqlite(url, patient=patient)
@@ -122,7 +157,7 @@ def _postgresql(url: str, *, patient: bool) -> Database:
         # Younger than most firewalls' patience.
         pool_recycle=300,
         connect_args={
-            "connect_timeout": 2,
+            "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT,
             "application_name": "medusa-auth",
             "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}",
@@ -136,9 +171,9 @@ def _postgresql(url: str, *, patient: bool) -> Database:
 
 def _connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
     # Here and not above: its driver is an extra.
-    from medusa_auth.store.sql.postgres_connections import PatientConnection  # noqa: PLC0415
+    from medusa_auth.store.sql.postgres_connections import BoundedConnection  # noqa: PLC0415
 
-    return PatientConnection.connect(*args, **options)
+    return BoundedConnection.connect(*args, **options)
 
 
 def _sqlite(url: str, *, patient: bool) -> Database:

@@ -15,14 +15,15 @@ from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.importing import Imports, InviteRow, UserRow
 from medusa_auth.store.sql import tables
-from medusa_auth.store.sql.engines import Access, open_database
-from medusa_auth.store.sql.records import IN_THE_WAY, SqlTransaction
+from medusa_auth.store.sql.engines import Access, first_line, open_database
+from medusa_auth.store.sql.records import AGAIN_AFTER, IN_THE_WAY, SqlTransaction
 
 __all__ = ["SqlImports", "SqlTarget"]
 
 T = TypeVar("T")
 Work = Callable[[Transaction, Imports], T]
 
+# What is in a batch's way may be so for good, such as a key that is taken: then it is told.
 TRIES = 12
 # In the column `token`, which may not be empty: a token's hash is never that.
 NO_TOKEN = "imported: resend it"  # noqa: S105 - none
@@ -80,17 +81,12 @@ class SqlTarget:
         self._database.engine.dispose()
 
     def _run(self, work: Work[T], access: Access) -> T:
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             try:
                 with self._database.connect(access) as connection, connection.begin():
                     return work(SqlTransaction(connection, None), SqlImports(connection))
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in IN_THE_WAY:
-                    # The driver's sentence has no values, and neither name nor password.
-                    raise UnavailableError(f"The database cannot be written: {_first_line(error)}.") from None
-                time.sleep(random.uniform(0, 0.002 * (attempt + 1)))  # noqa: S311 - no secret
+                    raise UnavailableError(f"The database cannot be written: {first_line(error)}.") from None
+                time.sleep(random.uniform(0, AGAIN_AFTER))  # noqa: S311 - no secret
         raise UnavailableError("The database is being written by too many others.")
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0]

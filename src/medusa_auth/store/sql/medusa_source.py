@@ -15,14 +15,13 @@ from psycopg.types.datetime import TimestamptzLoader
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.store.importing import EARLIEST, LATEST, SourceInvite, SourceUser
-from medusa_auth.store.sql.engines import is_postgresql, place, psycopg_url
+from medusa_auth.store.sql.engines import PATIENT_CONNECT_SECONDS, first_line, is_postgresql, place, psycopg_url
 
 __all__ = ["MedusaSource"]
 
 T = TypeVar("T")
 
 BATCH = 500
-CONNECT_SECONDS = 5
 
 _TIMES = ("created_at", "updated_at", "deleted_at")
 _NEEDED = {
@@ -89,13 +88,12 @@ class MedusaSource:
         try:
             connection = psycopg.connect(
                 psycopg_url(url),
-                connect_timeout=CONNECT_SECONDS,
+                connect_timeout=PATIENT_CONNECT_SECONDS,
                 client_encoding="utf8",
                 application_name="medusa-auth import",
             )
         except psycopg.Error as error:
-            # The driver's sentence names host and user, and never a password.
-            raise SettingsError(f"The source cannot be connected to: {_first_line(error)}.") from None
+            raise SettingsError(f"The source cannot be connected to: {first_line(error)}.") from None
         try:
             source = cls(connection, url)
             with source._failures():
@@ -112,10 +110,10 @@ class MedusaSource:
         key = secrets.randbits(62)
         self._rows("SELECT pg_advisory_xact_lock(%s)", [key])
         try:
-            with psycopg.connect(psycopg_url(url), connect_timeout=CONNECT_SECONDS) as other:
+            with psycopg.connect(psycopg_url(url), connect_timeout=PATIENT_CONNECT_SECONDS) as other:
                 row = other.execute("SELECT pg_try_advisory_xact_lock(%s)", [key]).fetchone()
         except psycopg.Error as error:
-            raise SettingsError(f"The database cannot be used: {_first_line(error)}.") from None
+            raise SettingsError(f"The database cannot be used: {first_line(error)}.") from None
         return row == (False,)
 
     def count_users(self) -> int:
@@ -199,8 +197,4 @@ class MedusaSource:
         try:
             yield
         except psycopg.Error as error:
-            raise UnavailableError(f"The source cannot be read: {_first_line(error)}.") from None
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).partition("\n")[0]
+            raise UnavailableError(f"The source cannot be read: {first_line(error)}.") from None

@@ -6,16 +6,18 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from medusa_auth.errors import SettingsError
-from medusa_auth.store.sql.engines import is_postgresql, sqlalchemy_url
+from medusa_auth.store.sql.engines import connected, is_postgresql
 
 __all__ = ["HEAD", "Schema", "look", "migrate"]
 
@@ -41,7 +43,7 @@ class Schema:
 def look(url: str) -> Schema:
     """What stands in the database of `url`. Writes nothing, and makes no file. Raises as `migrate`."""
     if is_postgresql(url):
-        with _postgresql(url) as connection:
+        with connected(url) as connection:
             return _look(connection)
     path = Path(make_url(url).database or "")
     try:
@@ -86,10 +88,7 @@ def _make(path: Path) -> None:
 
 
 def _migrate_postgresql(url: str) -> Schema:
-    # Here and not above: an extra, as Alembic is late.
-    from sqlalchemy import text  # noqa: PLC0415
-
-    with _postgresql(url) as connection:
+    with connected(url) as connection:
         # Until the commit.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         before = _look(connection)
@@ -98,28 +97,7 @@ def _migrate_postgresql(url: str) -> Schema:
         return before
 
 
-@contextmanager
-def _postgresql(url: str) -> Iterator[Connection]:
-    """A connection, in a transaction. Raises SettingsError for whatever the database says."""
-    from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        # The driver's sentence names host and user, and never a password.
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise SettingsError(f"The database cannot be used: {reason}.") from None
-    finally:
-        engine.dispose()
-
-
 def _look(connection: Connection) -> Schema:
-    from sqlalchemy import text  # noqa: PLC0415
-
     standing = [
         name
         for name in ("auth_schema_version", *MEDUSAS)
@@ -131,6 +109,7 @@ def _look(connection: Connection) -> Schema:
 
 
 def _run_migrations(connection: Connection) -> None:
+    # Here and not above: see HEAD.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
@@ -162,11 +141,6 @@ def _schema(version: str | None, standing: Sequence[str]) -> Schema:
 
 
 def _upgrade(url: str) -> None:
-    # Here and not above: see HEAD.
-    from sqlalchemy import create_engine, event  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
     engine = create_engine(url, poolclass=NullPool)
     # The driver would commit each CREATE TABLE by itself: all of it is made, or nothing.
     event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))

@@ -1,9 +1,7 @@
 """`Changes` on PostgreSQL: LISTEN, on a connection of its own, which a thread reads.
 
-A notification is sent with its commit and arrives within milliseconds. That none is under way is known by asking the
-server something: its answer comes after whatever was committed before the question. So whoever listens knows up to
-which moment it has heard everything, and when that moment is too long ago, because the connection is lost, the process
-slept or the server does not answer, nothing that is cached may be believed.
+A notification is sent with its commit and arrives within milliseconds, before the answer to what is asked after the
+commit: see `store.hearing`.
 """
 
 from __future__ import annotations
@@ -17,16 +15,15 @@ from contextlib import suppress
 
 import psycopg
 
-from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, Hearing
-from medusa_auth.store.sql.engines import TCP_USER_TIMEOUT, psycopg_url
-from medusa_auth.store.sql.postgres_connections import PatientConnection
+from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing
+from medusa_auth.store.sql.engines import CONNECT_SECONDS, STATEMENT_TIMEOUT, TCP_USER_TIMEOUT, psycopg_url
+from medusa_auth.store.sql.postgres_connections import BoundedConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
 __all__ = ["PostgresChanges"]
 
 _log = logging.getLogger(__name__)
 
-RECONNECT_AFTER = 0.2  # seconds
 LOOK_FOR_POOLER_EVERY = 10.0
 
 
@@ -63,7 +60,7 @@ class PostgresChanges:
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(2 * RECONNECT_AFTER + TCP_USER_TIMEOUT / 1000)
+        self._thread.join(2 * CONNECT_AGAIN_AFTER + TCP_USER_TIMEOUT / 1000)
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -78,16 +75,16 @@ class PostgresChanges:
             except Exception as error:  # noqa: BLE001 - whatever it is: a thread that has ended never hears again
                 self._hearing.lost()
                 _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
-                self._closed.wait(RECONNECT_AFTER)
+                self._closed.wait(CONNECT_AGAIN_AFTER)
 
     def _listen(self) -> None:
-        with PatientConnection.connect(
+        with BoundedConnection.connect(
             self._url,
             autocommit=True,
-            connect_timeout=2,
+            connect_timeout=CONNECT_SECONDS,
             application_name="medusa-auth changes",
             tcp_user_timeout=TCP_USER_TIMEOUT,
-            options="-c statement_timeout=900",
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT}",
         ) as connection:
             _check_direct(connection)
             connection.add_notify_handler(self._heard)
@@ -102,7 +99,7 @@ class PostgresChanges:
                 self._ask(connection)
                 arrival.poll(ASK_EVERY * 1000)
 
-    def _ask(self, connection: PatientConnection) -> None:
+    def _ask(self, connection: BoundedConnection) -> None:
         asked_at = self._clock()
         connection.execute("SELECT 1")
         self._hearing.up_to(asked_at)
@@ -121,7 +118,7 @@ class PostgresChanges:
                 self._end_sessions(user_id, float(since))
 
 
-def _check_direct(connection: PatientConnection) -> None:
+def _check_direct(connection: BoundedConnection) -> None:
     """Raises _PoolerError if a program between gives each transaction another server process (as PgBouncer may).
 
     LISTEN is of one process, and the questions after it would be answered by others that hear nothing. Such a program

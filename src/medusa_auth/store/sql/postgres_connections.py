@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-__all__ = ["PatientConnection"]
+__all__ = ["BoundedConnection"]
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 ANSWER_SECONDS = 0.9
 
 
-class PatientConnection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """Waits for `ANSWER_SECONDS`, and is closed then."""
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:

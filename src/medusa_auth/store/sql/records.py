@@ -17,7 +17,7 @@ from medusa_auth.store.base import Sessions, Transaction
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
-from medusa_auth.store.sql.engines import Access, open_database
+from medusa_auth.store.sql.engines import READERS, Access, open_database
 from medusa_auth.store.sql.invites import SqlInvites
 from medusa_auth.store.sql.outbox import SqlOutbox
 from medusa_auth.store.sql.password_resets import SqlPasswordResets
@@ -89,7 +89,7 @@ class SqlRecords:
         self._sessions = sessions
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
-        self._turns = Turns(self._database.readers, self._database.writers)
+        self._turns = Turns(READERS, self._database.writers)
         # Whoever does a transaction again does it alone, in this process.
         self._again = threading.Lock()
 

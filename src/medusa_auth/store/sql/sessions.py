@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -47,8 +48,7 @@ class SqlSessions:
         return None if row is None else Session(*row)
 
     def add(self, session: Session, session_id: str, others: Others | None = None) -> None:  # noqa: ARG002 - ours alone
-        values = {name: getattr(session, name) for name in _session.c.keys()}  # noqa: SIM118 - a collection of columns
-        self._connection.execute(_ADD, values)
+        self._connection.execute(_ADD, asdict(session))
 
     def touch(self, id_hash: str, seen_at: datetime) -> None:
         later = (_session.c.id_hash == id_hash, _session.c.last_seen_at < seen_at)

@@ -1,23 +1,19 @@
-"""A trigger on Medusa's table `user`, so that what Medusa changes there is announced as what is changed here.
+"""A database made ready, also one that is shared with a Medusa.
 
-Medusa says nothing of its own accord: without the trigger, a user whom it deletes would be remembered here as living.
+There a trigger on the table `user` announces what Medusa changes as what is changed here. Medusa says nothing of its
+own accord: without the trigger, a user whom it deletes would be remembered here as living.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from sqlalchemy import text
 
 from medusa_auth.errors import SettingsError
-from medusa_auth.store.sql.engines import sqlalchemy_url
-from medusa_auth.store.sql.migrate import ADVISORY_LOCK
+from medusa_auth.store.sql.engines import connected
+from medusa_auth.store.sql.migrate import ADVISORY_LOCK, Schema, migrate
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-__all__ = ["announce_changes", "check_medusa"]
+__all__ = ["announce_changes", "prepare"]
 
 # Named after its content, so that another one is known to be another.
 VERSION = "1"
@@ -69,12 +65,18 @@ SELECT to_regclass('customer') IS NOT NULL AND EXISTS (
 """
 
 
-def check_medusa(url: str) -> None:
-    """Before anything is made there. Raises SettingsError if this is not a Medusa's database, or cannot be used."""
-    # Here and not above: an extra.
-    from sqlalchemy import text  # noqa: PLC0415
+def prepare(url: str, *, shared: bool) -> Schema:
+    """As `migrate`; where it is shared, nothing is made unless it is a Medusa's. Raises SettingsError."""
+    if shared:
+        _check_medusa(url)
+    before = migrate(url)
+    if shared:
+        announce_changes(url)
+    return before
 
-    with _connected(url, "The database cannot be used: {reason}.") as connection:
+
+def _check_medusa(url: str) -> None:
+    with connected(url) as connection:
         if connection.execute(text(_HAS_MEDUSA)).scalar_one():
             return
     raise SettingsError(
@@ -85,10 +87,8 @@ def check_medusa(url: str) -> None:
 
 def announce_changes(url: str) -> None:
     """Make the trigger, if it is missing. Raises SettingsError."""
-    from sqlalchemy import text  # noqa: PLC0415
-
     present = text("SELECT 1 FROM pg_trigger WHERE tgname = :name AND tgrelid = '\"user\"'::regclass")
-    with _connected(url, _NOT_MADE) as connection:
+    with connected(url, _NOT_MADE) as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
         if connection.execute(present, {"name": NAME}).first() is None:
             table = connection.execute(text(_TABLE)).scalar_one()
@@ -102,21 +102,3 @@ _NOT_MADE = (
     'The trigger that shared mode needs on the table "user" cannot be made: {reason}. Its owner can make it: '
     "run `medusa-auth migrate` once with the DATABASE_URL of that user."
 )
-
-
-@contextmanager
-def _connected(url: str, problem: str) -> Iterator[Connection]:
-    """A transaction. Raises SettingsError, with the database's reason in `problem`."""
-    from sqlalchemy import create_engine  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
-    from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise SettingsError(problem.format(reason=reason)) from None
-    finally:
-        engine.dispose()

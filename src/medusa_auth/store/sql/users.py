@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -155,17 +156,7 @@ class SqlUsers:
         return self._connection.execute(admins.order_by(_user.c.created_at)).scalars().all()
 
     def add(self, user: User, password_hash: str | None) -> None:
-        values = {
-            "id": user.id,
-            "email": user.email,
-            "role": user.role.value,
-            "created_at": user.created_at,
-            "updated_at": user.updated_at,
-            "first_name": user.first_name,
-            "last_name": user.last_name,
-            "metadata": None if user.metadata is None else dict(user.metadata),
-            "password_hash": password_hash,
-        }
+        values = asdict(user) | {"role": user.role.value, "password_hash": password_hash}
         try:
             self._connection.execute(insert(_user).values(values))
         except IntegrityError:
