@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -152,6 +154,32 @@ async def test_what_the_other_program_deletes_has_ended(shared: Shared):
     shared.write_as_medusa(ada.id, session_id)
     assert await find(shared, session_id) is None
     until(lambda: shared.is_there(session_id) == [False])
+
+
+async def test_what_could_not_be_done_when_it_was_heard_is_done_at_the_next_answer(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    ada = await user(shared)
+    refused: list[bool] = []
+    signed_out, back = shared.write_as_medusa(ada.id), await begin(shared, ada, datetime.now(UTC))
+    await shared.records.write(lambda tx: tx.sessions.delete(secret_hash(back), back))
+    call = RedisClient.call
+
+    def away_once(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if threading.current_thread().name == "redis changes" and len(refused) < 2:
+            refused.append(True)
+            raise UnavailableError
+        return call(self, work)
+
+    changes = shared.listen()
+    assert changes.poll() is not None
+    monkeypatch.setattr(RedisClient, "call", away_once)
+    shared.redis.delete(shared.key(signed_out))
+    until(lambda: len(refused) == 2)
+    for session_id in (signed_out, back):
+        shared.write_as_medusa(ada.id, session_id)
+    until(lambda: shared.is_there(signed_out, back) == [False, False])
+    assert await find(shared, signed_out) is None
 
 
 async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Shared, monkeypatch: pytest.MonkeyPatch):

@@ -8,11 +8,20 @@ process slept or the server does not answer, nothing that is cached may be belie
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 
 from medusa_auth.errors import UnavailableError
 
-__all__ = ["ASK_EVERY", "CONNECT_AGAIN_AFTER", "FIRST_ANSWER_SECONDS", "HEARD_WITHIN", "MAX_NAMES", "Hearing"]
+__all__ = [
+    "ASK_EVERY",
+    "CONNECT_AGAIN_AFTER",
+    "FIRST_ANSWER_SECONDS",
+    "HEARD_WITHIN",
+    "MAX_NAMES",
+    "Hearing",
+    "steady",
+]
 
 # How often the server is asked, and how old its last answer may be: what is revoked is refused everywhere within this.
 ASK_EVERY = 0.2  # seconds
@@ -22,6 +31,11 @@ CONNECT_AGAIN_AFTER = 0.2
 FIRST_ANSWER_SECONDS = 2.0
 # So many names wait for whoever asks; with more, everybody is forgotten. A worker may have nothing to do for days.
 MAX_NAMES = 10_000
+
+
+def steady() -> float:
+    """On a clock that never stands, also while the machine is suspended, where there is such a one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Hearing:
@@ -34,6 +48,7 @@ class Hearing:
         self._missed = False
         self._heard_until = float("-inf")
         self._has_begun = threading.Event()
+        self._is_waited_for = True
 
     def poll(self) -> Collection[str] | None:
         """As `store.base.Changes.poll`."""
@@ -56,9 +71,9 @@ class Hearing:
             self._missed = True
 
     def connected(self) -> None:
-        """What changed since the last connection is not known; before the first one nothing was cached."""
-        if self._has_begun.is_set():
-            self.miss()
+        """From now on all is heard; what changed before is not known, if anybody has asked for anything."""
+        with self._lock:
+            self._missed = self._missed or not self._is_waited_for
 
     def up_to(self, moment: float) -> None:
         """Everything that was told before `moment`, on the clock, has been added."""
@@ -72,8 +87,10 @@ class Hearing:
             self._heard_until = float("-inf")
 
     def wait(self) -> None:
-        """For the first answer, but not for long."""
+        """For the first answer, but not for long. Until then nobody asks for anything."""
         self._has_begun.wait(FIRST_ANSWER_SECONDS)
+        with self._lock:
+            self._is_waited_for = False
 
     def give_up_waiting(self) -> None:
         """No answer will come soon."""

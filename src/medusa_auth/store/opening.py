@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-
 from medusa_auth.errors import SettingsError
 from medusa_auth.store.base import Changes, ForeignSessions, Pingable
 from medusa_auth.store.sql.changes import SqliteChanges
 from medusa_auth.store.sql.ended_sessions import SqlEndedSessions
 from medusa_auth.store.sql.engines import is_postgresql
-from medusa_auth.store.sql.records import SessionsElsewhere, SqlRecords
+from medusa_auth.store.sql.records import SessionsOf, SqlRecords
 
 if TYPE_CHECKING:
     from medusa_auth.store.redis.client import RedisClient
@@ -75,7 +73,7 @@ class Stores:
 @dataclass(frozen=True, slots=True)
 class _Redis:
     client: RedisClient
-    sessions: Callable[[Connection], SessionsElsewhere]
+    sessions: Callable[[], SessionsOf]
     listen: Callable[[], Changes]
     end_sessions: Callable[[str, float], None] | None = None
 
@@ -86,23 +84,34 @@ def _redis(url: str, prefix: str, sharing: Sharing | None) -> _Redis:
         from medusa_auth.store.redis.changes import RedisChanges, Watch  # noqa: PLC0415
         from medusa_auth.store.redis.client import RedisClient  # noqa: PLC0415
         from medusa_auth.store.redis.session_search import SessionSearch  # noqa: PLC0415
-        from medusa_auth.store.redis.sessions import SESSION_PREFIX, RedisSessions  # noqa: PLC0415
+        from medusa_auth.store.redis.sessions import SESSION_PREFIX, RedisSessions, Undone  # noqa: PLC0415
         from medusa_auth.store.redis.shared_sessions import SharedSessions  # noqa: PLC0415
         from medusa_auth.store.redis.shared_watch import SharedWatch  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise SettingsError(f"Redis needs its driver ({error.name}): pip install 'medusa-auth[redis]'.") from None
     client = RedisClient(url)
+
+    def own() -> SessionsOf:
+        undone = Undone()
+        return lambda connection: RedisSessions(client, SqlEndedSessions(connection), undone, prefix)
+
     if sharing is None:
         return _Redis(
             client,
-            lambda connection: RedisSessions(client, SqlEndedSessions(connection), prefix),
+            own,
             lambda: RedisChanges(client, Watch(prefix + SESSION_PREFIX)),
         )
+    sessions, life = sharing.sessions, sharing.life
+
+    def shared() -> SessionsOf:
+        undone = Undone()
+        return lambda connection: SharedSessions(client, SqlEndedSessions(connection), undone, sessions, life, prefix)
+
     return _Redis(
         client,
-        lambda connection: SharedSessions(client, SqlEndedSessions(connection), sharing.sessions, sharing.life, prefix),
-        lambda: RedisChanges(client, SharedWatch(client, sharing.life, prefix)),
-        lambda user_id, since: SessionSearch(client, sharing.sessions, sharing.life, prefix, user_id).go_on(since),
+        shared,
+        lambda: RedisChanges(client, SharedWatch(client, life, prefix)),
+        lambda user_id, since: SessionSearch(client, sessions, life, prefix, user_id).go_on(since),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence, Set
 from contextlib import suppress
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from redis.connection import AbstractConnection
 from redis.exceptions import ReadOnlyError, RedisError, TimeoutError  # noqa: A004 - the builtin is not meant here
 
-from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing
+from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing, steady
 from medusa_auth.store.redis.client import RedisClient
 
 __all__ = ["RedisChanges", "Watch", "answer"]
@@ -44,6 +43,9 @@ class Watch:
     def deleted(self, rest: str) -> None:
         """As `changed`, of a key that was deleted, if `set_up` has asked for that."""
 
+    def answered(self) -> None:
+        """Called by that thread when Redis has answered: what could not be done a moment ago may be possible now."""
+
 
 class _OtherServersError(RedisError):
     """The Cluster has grown, shrunk or found a new primary: some servers are not listened to."""
@@ -54,7 +56,7 @@ class RedisChanges:
 
     delay = HEARD_WITHIN
 
-    def __init__(self, client: RedisClient, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: RedisClient, watch: Watch, clock: Callable[[], float] = steady) -> None:
         self._client = client
         self._watch = watch
         self._clock = clock
@@ -144,6 +146,7 @@ class RedisChanges:
                 raise _OtherServersError
         self._hearing.up_to(asked_at)
         self._client.set_away(away=False)
+        self._watch.answered()
         if self._was_away:
             self._was_away = False
             self._client.failures.over()

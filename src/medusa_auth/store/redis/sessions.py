@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import msgspec
 
 from medusa_auth.model import Session, User
-from medusa_auth.store.base import Others
+from medusa_auth.store.base import ForeignSession, Others
 from medusa_auth.store.redis.client import RedisClient
 
-__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions", "decode"]
+__all__ = ["SESSION_PREFIX", "EndedSessions", "RedisSessions", "Undone", "decode"]
 
 SESSION_PREFIX = "medusa-auth:session:"
 OF_USER_PREFIX = "medusa-auth:sessions-of:"
@@ -45,11 +45,26 @@ class EndedSessions(Protocol):
     def delete_expired(self, now: datetime) -> None: ...
 
 
+@dataclass
+class Undone:
+    """What a transaction has ended in Redis when it was undone in the database, and is done again.
+
+    It counts as being there: else the next try would not know that there is anything to end. By `id_hash`, and what
+    another program kept by the id.
+    """
+
+    sessions: dict[str, Session] = field(default_factory=dict)
+    foreign: dict[str, ForeignSession] = field(default_factory=dict)
+
+
 class RedisSessions:
     """`store.base.Sessions` of one transaction. `prefix` comes before every key; each is kept for `kept` lives."""
 
-    def __init__(self, client: RedisClient, ended: EndedSessions, prefix: str = "", *, kept: int = 1) -> None:
+    def __init__(
+        self, client: RedisClient, ended: EndedSessions, undone: Undone, prefix: str = "", *, kept: int = 1
+    ) -> None:
         self._client = client
+        self._undone = undone
         self._kept = kept
         self._ended = ended
         self._prefix = prefix
@@ -97,7 +112,8 @@ class RedisSessions:
     def delete_of_user(self, user_id: str) -> int:
         # All at once, however many there are: a password has to be changed within the time of a transaction.
         names: Sequence[bytes] = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
-        known = self.present_ones([*{name.decode() for name in names} | self._written.keys()])
+        present = {name.decode() for name in names} | self._written.keys() | self._undone.sessions.keys()
+        known = self.present_ones([*present])
         found = [session for session in known.values() if session.user_id == user_id]
         self._end_all(found)
         return len(found)
@@ -126,13 +142,15 @@ class RedisSessions:
         """As it is in Redis, or will be, whether it has ended or not."""
         if id_hash in self._written:
             return self._written[id_hash]
-        return decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+        found = decode(self._client.call(lambda redis: redis.get(self._key(id_hash))))
+        return found or self._undone.sessions.get(id_hash)
 
     def present_ones(self, id_hashes: Sequence[str]) -> Mapping[str, Session]:
         """As `present`, of many, by `id_hash`; those that there are."""
         unread = [id_hash for id_hash in id_hashes if id_hash not in self._written]
         read = dict(zip(unread, self._client.call(partial(self._read, unread)), strict=True)) if unread else {}
-        found = {id_hash: self._written.get(id_hash) or decode(read.get(id_hash)) for id_hash in id_hashes}
+        found = {id_hash: decode(text) or self._undone.sessions.get(id_hash) for id_hash, text in read.items()}
+        found |= {id_hash: self._written[id_hash] for id_hash in id_hashes if id_hash in self._written}
         return {id_hash: session for id_hash, session in found.items() if session is not None}
 
     def write(self, session: Session, redis: Any) -> None:
@@ -167,6 +185,7 @@ class RedisSessions:
                     pipeline.delete(self._key(session.id_hash))
                     pipeline.zrem(self._of_user(session.user_id), session.id_hash)
                 pipeline.execute()
+            self._undone.sessions.update((session.id_hash, session) for session in sessions)
 
         self._waiting.append(end)
 

@@ -21,7 +21,7 @@ from medusa_auth.model import Session, User
 from medusa_auth.store.base import ForeignSession, ForeignSessions, Others
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.session_search import ADOPTED, SessionSearch
-from medusa_auth.store.redis.sessions import MILLISECOND, EndedSessions, RedisSessions
+from medusa_auth.store.redis.sessions import MILLISECOND, EndedSessions, RedisSessions, Undone
 from medusa_auth.store.redis.shared_keys import ENDED_KEY, FOREIGN_PREFIX, end, hash_of
 from medusa_auth.store.turns import OneByOneError
 
@@ -44,17 +44,19 @@ class SharedSessions:
         self,
         client: RedisClient,
         ended: EndedSessions,
+        undone: Undone,
         foreign: ForeignSessions,
         life: timedelta,
         prefix: str = "",
     ) -> None:
         self._client = client
         self._ended = ended
+        self._undone = undone
         self._foreign = foreign
         self._life = life
         self._prefix = prefix
         # Kept for longer than a session lives: the other program may keep one for ever, and it has to be known as over.
-        self._own = RedisSessions(client, ended, prefix, kept=2)
+        self._own = RedisSessions(client, ended, undone, prefix, kept=2)
         self._waiting: list[Callable[[Any], object]] = []
         # What has ended in this transaction.
         self._gone: set[str] = set()
@@ -93,13 +95,14 @@ class SharedSessions:
             # One of nobody's stays: the other program would give the browser a new cookie in the place of ours.
             return None
         self._own.delete(id_hash)
-        self._end({session_id: over_at})
+        self._end({session_id: over_at}, {session_id: found} if found else {})
         return user_id
 
     def delete_of_user(self, user_id: str) -> int:
         search = SessionSearch(self._client, self._foreign, self._life, self._prefix, user_id)
         found = search.run(time.monotonic() + SEARCH_SECONDS)
-        self._end({session_id: session.seen_at + self._life for session_id, session in found.items()})
+        found |= {name: session for name, session in self._undone.foreign.items() if session.user_id == user_id}
+        self._end({session_id: session.seen_at + self._life for session_id, session in found.items()}, found)
         if not search.is_done:
             _log.warning("there are very many sessions: those of a user are still being looked for, to be ended")
             # What is good again counts from the next whole second on at the earliest.
@@ -172,10 +175,11 @@ class SharedSessions:
         answers = self._client.call(read)
         found: dict[str, ForeignSession] = {}
         for (session_id, id_hash), text, ended in zip(id_hashes.items(), answers[::2], answers[1::2], strict=True):
-            if text is not None and ended is None and id_hash not in self._gone:
+            foreign = self._undone.foreign.get(session_id)
+            if text is not None and ended is None:
                 foreign = self._foreign.decode(text)
-                if foreign is not None:
-                    found[session_id] = foreign
+            if foreign is not None and id_hash not in self._gone:
+                found[session_id] = foreign
         return found
 
     def _adopted(self, session_id: str, id_hash: str, found: ForeignSession, user_id: str) -> Session:
@@ -195,18 +199,22 @@ class SharedSessions:
 
     def _session_id(self, id_hash: str) -> str | None:
         text = self._client.call(lambda redis: redis.get(f"{self._prefix}{ID_PREFIX}{id_hash}"))
-        return None if text is None else str(text.decode())
+        if text is None:
+            return next((name for name in self._undone.foreign if hash_of(name) == id_hash), None)
+        return str(text.decode())
 
     def _put(self, session_id: str, text: bytes) -> None:
         self._waiting.append(lambda redis: redis.set(self._key(session_id), text, px=self._life // MILLISECOND))
 
-    def _end(self, over: Mapping[str, datetime]) -> None:
-        """Those with these ids; each would be over at its moment."""
+    def _end(self, over: Mapping[str, datetime], found: Mapping[str, ForeignSession]) -> None:
+        """Those with these ids; each would be over at its moment. `found` is what the other program has of them."""
         by_hash = {hash_of(session_id): moment + self._life for session_id, moment in over.items()}
         self._gone |= by_hash.keys()
         self._ended.add_all(by_hash)
-        self._waiting += [partial(self._end_there, session_id) for session_id in over]
+        self._waiting += [partial(self._end_there, session_id, found.get(session_id)) for session_id in over]
 
-    def _end_there(self, session_id: str, redis: Any) -> None:
+    def _end_there(self, session_id: str, found: ForeignSession | None, redis: Any) -> None:
         end(redis, self._prefix, session_id, self._life)
         redis.delete(f"{self._prefix}{ID_PREFIX}{hash_of(session_id)}")
+        if found is not None:
+            self._undone.foreign[session_id] = found

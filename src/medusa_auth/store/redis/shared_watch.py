@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,6 +13,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from medusa_auth.errors import UnavailableError
+from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.redis.changes import Watch, answer
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX, delete, end, hash_of, literal
@@ -35,6 +35,9 @@ class SharedWatch(Watch):
         self._client = client
         self._life = life
         self._key_prefix = prefix
+        # What was heard of, and is still to be looked at, and to be ended.
+        self._changed: set[str] = set()
+        self._deleted: set[str] = set()
 
     def name(self, rest: str) -> str:
         return hash_of(rest)
@@ -52,10 +55,35 @@ class SharedWatch(Watch):
         threading.Thread(target=self._look_through, name="ended sessions", daemon=True).start()
 
     def changed(self, rests: Collection[str]) -> None:
-        self._try(partial(self._delete_ended, rests))
+        self._changed.update(rests)
+        self._catch_up()
 
     def deleted(self, rest: str) -> None:
-        self._try(lambda redis: end(redis, self._key_prefix, rest, self._life))
+        self._deleted.add(rest)
+        self._catch_up()
+
+    def answered(self) -> None:
+        if self._changed or self._deleted:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Do what was heard of; what cannot be done now waits for the next answer."""
+        try:
+            self._client.call(self._do)
+        except UnavailableError:
+            if len(self._changed) + len(self._deleted) > MAX_NAMES:
+                self._changed.clear()
+                self._deleted.clear()
+                _log.warning("sessions that have ended may have come back in Medusa")
+
+    def _do(self, redis: Any) -> None:
+        while self._deleted:
+            rest = next(iter(self._deleted))
+            end(redis, self._key_prefix, rest, self._life)
+            self._deleted.discard(rest)
+        if self._changed:
+            self._delete_ended(self._changed, redis)
+            self._changed.clear()
 
     def _delete_ended(self, rests: Collection[str], redis: Any) -> None:
         by_hash = {hash_of(rest): rest for rest in rests}
@@ -74,12 +102,6 @@ class SharedWatch(Watch):
         except (RedisError, OSError):
             # Then it cannot be heard either, and this begins anew.
             _log.warning("sessions that have ended may have come back in Medusa")
-
-    def _try(self, work: Callable[[Any], object]) -> None:
-        try:
-            self._client.call(work)
-        except UnavailableError:
-            _log.warning("a session that has ended may have come back in Medusa")
 
 
 def _switch_on_events(connection: AbstractConnection) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import select
 import threading
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
 import psycopg
 
-from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing
+from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing, steady
 from medusa_auth.store.sql.engines import CONNECT_SECONDS, STATEMENT_TIMEOUT, TCP_USER_TIMEOUT, psycopg_url
 from medusa_auth.store.sql.postgres_connections import BoundedConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
@@ -43,7 +42,7 @@ class PostgresChanges:
     def __init__(
         self,
         url: str,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
         end_sessions: Callable[[str, float], None] | None = None,
     ) -> None:
         self._url = psycopg_url(url)

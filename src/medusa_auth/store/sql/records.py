@@ -25,7 +25,7 @@ from medusa_auth.store.sql.sessions import SqlSessions
 from medusa_auth.store.sql.users import SqlUsers
 from medusa_auth.store.turns import ANSWER_WITHIN, Turns, unavailable
 
-__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SqlRecords", "SqlTransaction"]
+__all__ = ["CHANNEL", "SESSIONS_CHANNEL", "SessionsElsewhere", "SessionsOf", "SqlRecords", "SqlTransaction"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -48,6 +48,9 @@ class SessionsElsewhere(Sessions, Protocol):
 
     def flush(self) -> None:
         """Write what waits for the commit, which follows. Raises UnavailableError: then it does not."""
+
+
+SessionsOf = Callable[[Connection], SessionsElsewhere]
 
 
 class SqlTransaction:
@@ -81,10 +84,10 @@ class SqlTransaction:
 class SqlRecords:
     """`store.base.Records` on the SQLite file or the PostgreSQL database of `url`.
 
-    `sessions` makes a transaction's sessions, if they are kept elsewhere.
+    `sessions` is for those that are kept elsewhere: called once for a transaction, and what it gives once for each try.
     """
 
-    def __init__(self, url: str, sessions: Callable[[Connection], SessionsElsewhere] | None = None) -> None:
+    def __init__(self, url: str, sessions: Callable[[], SessionsOf] | None = None) -> None:
         self._database = open_database(url)
         self._sessions = sessions
         # Told who was announced, when the commit is done.
@@ -114,8 +117,9 @@ class SqlRecords:
 
     def _repeated(self, work: Callable[[Transaction], T], access: Access) -> T:
         until = time.monotonic() + ANSWER_WITHIN
+        sessions = self._sessions() if self._sessions else None
         try:
-            return self._transaction(work, access)
+            return self._transaction(work, access, sessions)
         except _InTheWayError:
             pass
         # Those that were in each other's way would be so again, and of many that want the same, some for ever.
@@ -124,17 +128,17 @@ class SqlRecords:
                 while time.monotonic() < until:
                     time.sleep(random.uniform(0, AGAIN_AFTER))  # noqa: S311 - no secret
                     try:
-                        return self._transaction(work, access)
+                        return self._transaction(work, access, sessions)
                     except _InTheWayError:
                         continue
             finally:
                 self._again.release()
         raise unavailable()
 
-    def _transaction(self, work: Callable[[Transaction], T], access: Access) -> T:
+    def _transaction(self, work: Callable[[Transaction], T], access: Access, sessions: SessionsOf | None) -> T:
         with _failures():
             with self._database.connect(access) as connection, connection.begin():
-                tx = SqlTransaction(connection, self._sessions and self._sessions(connection))
+                tx = SqlTransaction(connection, sessions and sessions(connection))
                 result = work(tx)
                 tx.before_commit()
             if tx.announced and self.when_announced is not None:
