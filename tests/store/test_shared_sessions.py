@@ -159,25 +159,26 @@ async def test_what_the_other_program_deletes_has_ended(shared: Shared):
 async def test_what_could_not_be_done_when_it_was_heard_is_done_at_the_next_answer(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ):
-    ada = await user(shared)
-    refused: list[bool] = []
+    ada, is_away = await user(shared), threading.Event()
     signed_out, back = shared.write_as_medusa(ada.id), await begin(shared, ada, datetime.now(UTC))
     await shared.records.write(lambda tx: tx.sessions.delete(secret_hash(back), back))
     call = RedisClient.call
 
-    def away_once(self: RedisClient, work: Callable[[Any], Any]) -> Any:
-        if threading.current_thread().name == "redis changes" and len(refused) < 2:
-            refused.append(True)
+    def away(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if is_away.is_set() and threading.current_thread().name == "redis changes":
             raise UnavailableError
         return call(self, work)
 
     changes = shared.listen()
     assert changes.poll() is not None
-    monkeypatch.setattr(RedisClient, "call", away_once)
+    monkeypatch.setattr(RedisClient, "call", away)
+    is_away.set()
     shared.redis.delete(shared.key(signed_out))
-    until(lambda: len(refused) == 2)
     for session_id in (signed_out, back):
         shared.write_as_medusa(ada.id, session_id)
+    time.sleep(changes.delay)
+    assert shared.is_there(signed_out, back) == [True, True]
+    is_away.clear()
     until(lambda: shared.is_there(signed_out, back) == [False, False])
     assert await find(shared, signed_out) is None
 
