@@ -34,7 +34,7 @@ SMTP_PORTS = {"smtp": 587, "smtp+starttls": 587, "smtps": 465}
 # Longer ones are a slip of the hand, and the calendar ends.
 MAX_DURATION = timedelta(days=3650)
 # Medusa's are in milliseconds, and whoever copies one means a thousandth of it.
-MAX_BARE_DURATION = timedelta(days=60)
+MAX_BARE_DURATION = timedelta(days=31)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -168,15 +168,17 @@ async def test_a_place_is_free_when_its_thread_is_also_if_the_waiter_is_gone():
 
 
 @pytest.mark.anyio
-async def test_a_thread_that_cannot_be_made_costs_no_place(monkeypatch: pytest.MonkeyPatch):
+async def test_a_thread_that_cannot_be_made_costs_no_place_and_no_work(monkeypatch: pytest.MonkeyPatch):
     def forbidden(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     pool = HashingPool(threads=1, queue=1)
+    done: list[str] = []
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", forbidden)
         for _ in range(3):
             with pytest.raises(UnavailableError, match="No password can be hashed"):
-                await pool.run(lambda: None)
+                await pool.run(lambda: done.append("nobody waits for it"))
     assert await pool.run(lambda: "hashed") == "hashed"
+    assert done == []
     pool.close()

@@ -141,7 +141,8 @@ def _warn_of_slips(start: _Start) -> None:
     """What is most likely not meant, and no reason not to serve."""
     for name in unknown_variables():
         warn(f"{name} is no setting: it is misspelt, or of another version.")
-    if urlsplit(os.environ[PUBLIC_URL_VARIABLE]).hostname in ("0.0.0.0", "::"):  # noqa: S104 - asked, not bound
-        warn(f"Links in mails begin with {start.url}, which leads nowhere: set {PUBLIC_URL_VARIABLE}.")
+    public_url = os.environ[PUBLIC_URL_VARIABLE]
+    if urlsplit(public_url).hostname in ("0.0.0.0", "::"):  # noqa: S104 - asked, not bound
+        warn(f"Links in mails begin with {public_url}, which leads nowhere: set {PUBLIC_URL_VARIABLE}.")
     if start.settings.smtp_url and not os.environ.get("MEDUSA_AUTH_MAIL_FROM"):
         warn("Mails come from medusa-auth@localhost, which few mail servers take: set MEDUSA_AUTH_MAIL_FROM.")

@@ -124,7 +124,7 @@ class AccessTokens:
         tx.announce(token.user_id, now)
 
     def revoke_of_user(self, tx: Transaction, user_id: str, now: datetime) -> None:
-        """End all that were issued to the user until `now`, which is to be read inside the transaction."""
+        """End all that were issued to the user before. `now` is to be read inside the transaction."""
         not_before = datetime.fromtimestamp(math.floor(now.timestamp()) + 1, UTC)
         stands = tx.access_tokens.not_before(user_id)
         if stands is not None:

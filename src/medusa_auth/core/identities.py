@@ -192,7 +192,8 @@ class Identities:
         due_at = self._api_tokens.due_at(token)
         if now >= due_at and await self._touched(lambda tx: tx.api_tokens.touch(token.id, now)):
             due_at = now + TOUCH_EVERY
-        until = min(due_at, token.expires_at or NEVER)
+        # Not for longer, although nothing may have to be written: in shared mode two users can come to have one token.
+        until = min(due_at, now + TOUCH_EVERY, token.expires_at or NEVER)
         # An API token is not won by a factor of its user's; it is one of its own.
         return _Known(Identity(user, Method.API_TOKEN, token.id), until)
 

@@ -157,9 +157,16 @@ class HashingPool:
         """The result of `work`, done in one of the threads. Raises UnavailableError at once if no place is free."""
         if self._places == 0:
             raise UnavailableError("Too many logins at once.", retry_after=self.RETRY_AFTER_SECONDS)
+        held = [work]
+
+        def do() -> T:
+            return held.pop()()
+
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._executor, work)
+            future = asyncio.get_running_loop().run_in_executor(self._executor, do)
         except RuntimeError:
+            # It stands in the executor's queue all the same, with nothing in it to do.
+            held.clear()
             # Closed, or there are no more threads to be had.
             raise UnavailableError("No password can be hashed.", retry_after=self.RETRY_AFTER_SECONDS) from None
         self._places -= 1

@@ -66,14 +66,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
         else:
             self._framing_bytes += len(data)
+        timer = self.timeout_keep_alive_task
         super().data_received(data)
         if (self._in_head and self._head_bytes > MAX_HEAD_BYTES) or self._framing_bytes > MAX_FRAMING_BYTES:
             self._refuse(_TOO_LARGE)
         elif self._has_asked and self.timeout_keep_alive_task is None and self._is_idle():
-            # It was the end of a line, which begins nothing, and has stopped the timer.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            # It was the end of a line, which begins nothing, and has stopped the timer: it goes on as it was.
+            ends_at = timer.when() if timer is not None else self.loop.time() + self.timeout_keep_alive
+            self.timeout_keep_alive_task = self.loop.call_at(ends_at, self.timeout_keep_alive_handler)
 
     def send_400_response(self, msg: str) -> None:
         if not self._refused:

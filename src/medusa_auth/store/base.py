@@ -154,7 +154,7 @@ class AccessTokens(Protocol):
     """Which access tokens are no longer good, although their signature and their times are."""
 
     def not_before(self, user_id: str) -> datetime | None:
-        """Tokens of the user that were issued earlier have ended."""
+        """Tokens of the user that are of an earlier epoch have ended: `core.access_tokens`."""
 
     def set_not_before(self, user_id: str, moment: datetime) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -21,6 +22,9 @@ from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX
 __all__ = ["SharedWatch"]
 
 _log = logging.getLogger(__name__)
+
+# So many are ended between two questions to Redis, which are to be asked within `hearing.HEARD_WITHIN`.
+AT_ONCE = 200
 
 
 class SharedWatch(Watch):
@@ -68,19 +72,22 @@ class SharedWatch(Watch):
 
     def _catch_up(self) -> None:
         """Do what was heard of; what cannot be done now waits for the next answer."""
-        try:
-            self._client.call(self._do)
-        except UnavailableError:
-            if len(self._changed) + len(self._deleted) > MAX_NAMES:
-                self._changed.clear()
-                self._deleted.clear()
-                _log.warning("sessions that have ended may have come back in Medusa")
+        # A Redis that is full deletes, and adds nothing.
+        for work in (self._end_deleted, self._delete_changed):
+            with suppress(UnavailableError):
+                self._client.call(work)
+        if len(self._changed) + len(self._deleted) > MAX_NAMES:
+            self._changed.clear()
+            self._deleted.clear()
+            _log.warning("sessions that have ended may have come back in Medusa")
 
-    def _do(self, redis: Any) -> None:
-        while self._deleted:
-            rest = next(iter(self._deleted))
+    def _end_deleted(self, redis: Any) -> None:
+        # Not all at once: meanwhile nothing else is heard.
+        for rest in list(islice(self._deleted, AT_ONCE)):
             end(redis, self._key_prefix, rest, self._life)
             self._deleted.discard(rest)
+
+    def _delete_changed(self, redis: Any) -> None:
         if self._changed:
             self._delete_ended(self._changed, redis)
             self._changed.clear()
