@@ -13,6 +13,7 @@ import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 from tests.core.tools import CountingRecords, run_program
 
+from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.identities import Credential
 from medusa_auth.errors import AuthenticationError, UnavailableError
 from medusa_auth.model import Method, User
@@ -326,3 +327,14 @@ async def test_of_a_user_there_is_one_however_many_credentials_are_remembered(ho
     identities = house.identities()
     users = [(await identities.check(credential, house.now)).user for credential in await house.credentials()]
     assert all(user is users[0] for user in users)
+
+
+async def test_a_token_that_another_program_can_read_is_remembered_for_a_minute(house: House, records: CountingRecords):
+    user = await house.add_user()
+    house.api_tokens = ApiTokens(readable=True)
+    token, _ = await house.records.write(lambda tx: house.api_tokens.issue(tx, user, "job", house.now))
+    house.now += timedelta(days=1)
+    identities, credential = house.identities(records=records), Credential(Method.API_TOKEN, token)
+    for seconds, reads in [(0, 1), (59, 1), (60, 2)]:
+        await identities.check(credential, house.now + timedelta(seconds=seconds))
+        assert records.reads == reads

@@ -50,11 +50,6 @@ def test_a_session_in_use_ends_at_the_moment_of_its_absolute_life(age: timedelta
     assert RULES.is_over(_session(last_seen_at=NOW + age), NOW + age) is over
 
 
-@pytest.mark.parametrize(("unused_for", "due"), [(timedelta(seconds=60) - TICK, False), (timedelta(seconds=60), True)])
-def test_the_last_use_is_due_again_after_a_minute(unused_for: timedelta, due: bool):
-    assert (NOW + unused_for >= RULES.due_at(_session())) is due
-
-
 @pytest.mark.asvs("7.3.1")
 @pytest.mark.asvs("7.3.2")
 async def test_use_puts_off_the_idle_limit_and_never_the_end_of_the_life(house: House):
