@@ -25,6 +25,7 @@ import structlog
 from medusa_auth.errors import SettingsError
 from medusa_auth.server.control import MAX_LINE, Report
 from medusa_auth.server.key_changes import KeyChanges
+from medusa_auth.server.listening import answer_no_new_clients
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.settings import Keys, from_env
 
@@ -199,6 +200,7 @@ class Supervisor:
 
     def _end(self) -> None:
         self._is_ending.set()
+        answer_no_new_clients(self._listening)
         # Before the workers: the last of them takes all who are connected, and then nobody can be.
         self._listening.close()
         for worker in self._workers:

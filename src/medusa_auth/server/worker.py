@@ -25,6 +25,7 @@ from medusa_auth.server.app import Application, app_from_env
 from medusa_auth.server.control import Report
 from medusa_auth.server.http import BoundedHttpProtocol
 from medusa_auth.server.key_changes import KeyChanges
+from medusa_auth.server.listening import HANDSHAKE_SECONDS, accepted, answer_no_new_clients
 from medusa_auth.server.logs import configure_logs
 from medusa_auth.settings import Keys
 
@@ -35,7 +36,9 @@ GRACE_SECONDS = 30
 class OrderlyServer(uvicorn.Server):
     """uvicorn's server, with an orderly end: whoever was let in is answered, and the process ends with status 0."""
 
-    def __init__(self, application: Application, when_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, application: Application, when_ready: Callable[[], None] = lambda: None, *, is_alone: bool = False
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -51,9 +54,12 @@ class OrderlyServer(uvicorn.Server):
             )
         )
         self._when_ready = when_ready
+        # Whether nobody else listens to the same sockets, or all who do end as well.
+        self._is_alone = is_alone
 
     def end(self) -> None:
-        """As a signal does."""
+        """As a signal does, when all who listen end."""
+        self._is_alone = True
         self.should_exit = True
 
     @contextmanager
@@ -76,7 +82,11 @@ class OrderlyServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _let_in_the_last(self, sockets: Sequence[socket.socket]) -> None:
-        """Stop to listen. Who is connected to a socket that is closed is cut off: so they are all taken before."""
+        """Stop to listen, and take all who are connected by then: see `server.listening`."""
+        if self._is_alone:
+            for each in sockets:
+                answer_no_new_clients(each)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
         last: list[socket.socket] = []
         queues = [each.dup() for each in sockets]
         for server in self.servers:
@@ -86,22 +96,13 @@ class OrderlyServer(uvicorn.Server):
         await asyncio.sleep(0)
         for queue, listening in zip(queues, sockets, strict=True):
             listening.close()
-            last += _accepted(queue)
+            last += accepted(queue)
             queue.close()
         for connection in last:
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> BoundedHttpProtocol:
         return BoundedHttpProtocol(self.config, self.server_state, self.lifespan.state)
-
-
-def _accepted(queue: socket.socket) -> Iterator[socket.socket]:
-    queue.setblocking(False)  # noqa: FBT003
-    while True:
-        try:
-            yield queue.accept()[0]
-        except OSError:
-            return
 
 
 async def serve_alone(listening: socket.socket) -> None:
@@ -117,7 +118,7 @@ async def serve_alone(listening: socket.socket) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     # Blocked since before this process began: one that came meanwhile comes now.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-    await OrderlyServer(application).serve([listening])
+    await OrderlyServer(application, is_alone=True).serve([listening])
 
 
 async def serve_for_supervisor(listening: socket.socket, control: socket.socket) -> int:
