@@ -95,16 +95,16 @@ def test_a_broken_hash_is_nobodys(broken: str):
 )
 def test_absurd_scrypt_parameters_are_not_computed(log2_n: int, r: int, p: int):
     header = struct.pack(">6sBBII32s", b"scrypt", 0, log2_n, r, p, b"s" * 32)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Scrypt().verify("x", base64.b64encode(header.ljust(96, b"\0")).decode())
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize("asked", ["m=1073741824,t=1,p=1", "m=8,t=4294967295,p=1", "m=16384,t=1,p=2048"])
 def test_absurd_argon2id_parameters_are_not_computed(asked: str):
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Argon2id().verify("x", f"$argon2id$v=19${asked}$c2FsdHNhbHQ$" + "A" * 43)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(("log2_n", "r", "p"), [(17, 8, 1), (16, 8, 2), (15, 8, 3), (14, 8, 5), (13, 8, 10)])

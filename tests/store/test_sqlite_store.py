@@ -26,6 +26,7 @@ from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.model import Role, User
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql.changes import SqliteChanges
+from medusa_auth.store.sql.engines import BUSY_SECONDS
 from medusa_auth.store.sql.migrate import HEAD, migrate
 from medusa_auth.store.sql.records import SqlRecords
 from medusa_auth.store.sql.tables import UtcDateTime
@@ -57,7 +58,8 @@ async def test_readers_do_not_wait_for_a_writer_and_see_nothing_of_it(records: S
         started = time.monotonic()
         for _ in range(20):
             assert await records.read(lambda tx: tx.users.list()) == []
-        assert time.monotonic() - started < 0.3
+        # Whoever waited would do so for all of this, each of the twenty.
+        assert time.monotonic() - started < 5 * BUSY_SECONDS
 
 
 LOOKS: dict[str, Callable[[Transaction, Sequence[str]], object]] = {
@@ -270,10 +272,10 @@ def test_changes_cannot_write(url: str):
 
 def test_polling_costs_microseconds_when_nothing_has_changed(url: str):
     changes = SqliteChanges(url)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         assert changes.poll() == ()
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     changes.close()
 
 
