@@ -122,20 +122,16 @@ def test_a_hash_of_another_cost_is_not_the_current_one():
 @pytest.mark.asvs("15.2.2")
 async def test_what_does_not_fit_into_the_pool_is_refused_at_once_and_places_come_back():
     pool = HashingPool(threads=1, queue=1)
-    blocked = anyio.Event()
+    go_on = threading.Event()
     refused: list[UnavailableError] = []
-
-    async def hash_one() -> None:
-        await pool.run(lambda: time.sleep(0.05))
-
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hash_one)
-        tasks.start_soon(hash_one)
-        await anyio.lowlevel.checkpoint()
+        for _ in range(2):
+            tasks.start_soon(pool.run, go_on.wait)
+        await anyio.wait_all_tasks_blocked()
         with pytest.raises(UnavailableError) as error:
             await pool.run(lambda: None)
         refused.append(error.value)
-        blocked.set()
+        go_on.set()
     assert refused[0].retry_after == 2
     assert await pool.run(lambda: "free") == "free"
     pool.close()
@@ -158,13 +154,24 @@ async def test_where_niceness_is_forbidden_passwords_are_hashed_all_the_same(
 @pytest.mark.anyio
 async def test_a_place_is_free_when_its_thread_is_also_if_the_waiter_is_gone():
     pool = HashingPool(threads=1, queue=0)
+    go_on = threading.Event()
     with anyio.move_on_after(0.01):
-        await pool.run(lambda: time.sleep(0.05))
+        await pool.run(go_on.wait)
     with pytest.raises(UnavailableError):
         await pool.run(lambda: None)
-    await anyio.sleep(0.1)
-    assert await pool.run(lambda: "free") == "free"
+    go_on.set()
+    with anyio.fail_after(10):
+        while await _is_full(pool):
+            await anyio.sleep(0.001)
     pool.close()
+
+
+async def _is_full(pool: HashingPool) -> bool:
+    try:
+        await pool.run(lambda: None)
+    except UnavailableError:
+        return True
+    return False
 
 
 @pytest.mark.anyio
