@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -247,6 +247,30 @@ async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
             await stores.records.write(add)
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1000
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff", b'"client":"\xff"', b"no zone", b'{"a":' * 5000])
+async def test_a_damaged_session_is_none_and_in_nobodys_way(
+    new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]], damaged: bytes
+):
+    now = datetime.now(UTC)
+    good = Session("good", "usr_1", now, now, now + LIFE)
+    bad = replace(good, id_hash="bad")
+    url, prefix = new_redis()
+    with closing(Stores(new_postgresql(), url, prefix)) as stores, Redis.from_url(url) as client:
+        for session in (good, bad):
+            await stores.records.write(partial(_add, session))
+        key = f"{prefix}medusa-auth:session:bad"
+        whole = client.get(key)
+        assert whole
+        texts = {b'"client":"\xff"': whole.replace(b'"client":null', damaged), b"no zone": whole.replace(b"Z", b"")}
+        client.set(key, texts.get(damaged, damaged))
+        assert await stores.records.read(lambda tx: [tx.sessions.get(each) for each in ("bad", "good")]) == [None, good]
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1
+
+
+def _add(session: Session, tx: Transaction) -> None:
+    tx.sessions.add(session, session.id_hash)
 
 
 async def test_however_many_sessions_a_user_has_a_new_password_ends_them_all_in_its_time(

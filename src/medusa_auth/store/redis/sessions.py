@@ -228,6 +228,8 @@ def decode(text: bytes | None) -> Session | None:
     """What is kept under `SESSION_PREFIX`; None if there is nothing."""
     if text is not None:
         # What somebody else wrote there is no session.
-        with suppress(msgspec.DecodeError):
-            return msgspec.json.decode(text, type=Session)
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            session = msgspec.json.decode(text, type=Session)
+            if None not in {each.tzinfo for each in (session.created_at, session.last_seen_at, session.expires_at)}:
+                return session
     return None
