@@ -195,6 +195,31 @@ async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Sh
     assert shared.is_there(*others) == [True, True]
 
 
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_a_search_that_redis_does_not_answer_begins_anew_when_it_does(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    """Else whoever was deleted in Medusa while Redis was away for a moment would stay signed in there."""
+    ada, is_away, failed = await user(shared), threading.Event(), threading.Event()
+    shared.listen()
+    ended = [shared.write_as_medusa(ada.id) for _ in range(3)]
+    call = RedisClient.call
+
+    def away(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if is_away.is_set() and threading.current_thread().name == "session search":
+            failed.set()
+            raise UnavailableError
+        return call(self, work)
+
+    monkeypatch.setattr(RedisClient, "call", away)
+    is_away.set()
+    shared.change(ada, "deleted_at = now()")
+    assert await asyncio.to_thread(failed.wait, PATIENCE)
+    assert shared.is_there(*ended) == [True] * 3
+    is_away.clear()
+    until(lambda: shared.is_there(*ended) == [False] * 3)
+
+
 @pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])
 async def test_a_user_who_is_changed_in_the_database_is_signed_out_on_both_sides(shared: Shared, statement: str):
     ada, bob = await user(shared), await user(shared)
