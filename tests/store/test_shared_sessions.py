@@ -220,6 +220,30 @@ async def test_a_search_that_redis_does_not_answer_begins_anew_when_it_does(
     until(lambda: shared.is_there(*ended) == [False] * 3)
 
 
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_searches_take_turns_when_many_users_are_deleted_at_once(shared: Shared, monkeypatch: pytest.MonkeyPatch):
+    shared.listen()
+    ended = [shared.write_as_medusa((await user(shared)).id) for _ in range(20)]
+    call, searching, seen = RedisClient.call, set[int](), list[int]()
+
+    def noted(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if threading.current_thread().name != "session search":
+            return call(self, work)
+        searching.add(threading.get_ident())
+        seen.append(len(searching))
+        time.sleep(0.001)
+        try:
+            return call(self, work)
+        finally:
+            searching.discard(threading.get_ident())
+
+    monkeypatch.setattr(RedisClient, "call", noted)
+    with psycopg.connect(shared.database_url, autocommit=True) as connection:
+        connection.execute('UPDATE "user" SET deleted_at = now()')
+    until(lambda: not any(shared.is_there(*ended)))
+    assert max(seen) == 1
+
+
 @pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])
 async def test_a_user_who_is_changed_in_the_database_is_signed_out_on_both_sides(shared: Shared, statement: str):
     ada, bob = await user(shared), await user(shared)

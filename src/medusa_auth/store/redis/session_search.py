@@ -32,6 +32,9 @@ ADOPTED = "(made by Medusa)"
 class SessionSearch:
     """For the sessions of a user that the other program made, which are in no index: all of them are looked through."""
 
+    # Many users may be deleted at once. All searches together would be so slow that none got its answers in time.
+    _turn = threading.Lock()
+
     def __init__(
         self, client: RedisClient, foreign: ForeignSessions, life: timedelta, prefix: str, user_id: str
     ) -> None:
@@ -59,6 +62,10 @@ class SessionSearch:
         threading.Thread(target=self._end_rest, args=(since,), name="session search").start()
 
     def _end_rest(self, since: float) -> None:
+        with self._turn:
+            self._end_rest_in_turn(since)
+
+    def _end_rest_in_turn(self, since: float) -> None:
         search, until = self, time.monotonic() + PATIENCE_SECONDS
         while not search.is_done:
             try:
