@@ -195,6 +195,33 @@ async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Sh
     assert shared.is_there(*others) == [True, True]
 
 
+@pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])
+async def test_a_user_who_is_changed_in_the_database_is_signed_out_on_both_sides(shared: Shared, statement: str):
+    ada, bob = await user(shared), await user(shared)
+    shared.listen()
+    ended = [shared.write_as_medusa(ada.id), await begin(shared, ada, datetime.now(UTC))]
+    others = [shared.write_as_medusa(bob.id), shared.write_as_medusa(None)]
+    shared.change(ada, statement)
+    until(lambda: shared.is_there(*ended) == [False, False])
+    assert shared.is_there(*others) == [True, True]
+
+
+async def test_a_session_that_we_began_after_a_new_password_stays(shared: Shared):
+    ada = await user(shared)
+    shared.change(ada, "password_hash = 'other', updated_at = now()")
+    after = await begin(shared, ada, datetime.now(UTC))
+    before = shared.write_as_medusa(ada.id)
+    shared.listen()
+    # The same is told again; what began since the first time counts as begun later than that.
+    since = await shared.records.read(lambda tx: tx.access_tokens.not_before(ada.id))
+    assert since
+    client = RedisClient(shared.redis_url)
+    session_search.SessionSearch(client, SESSIONS, LIFE, shared.prefix, ada.id).go_on(since.timestamp())
+    until(lambda: shared.is_there(before) == [False])
+    assert shared.is_there(after) == [True]
+    assert await find(shared, after)
+
+
 @pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
 async def test_a_search_that_redis_does_not_answer_begins_anew_when_it_does(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
@@ -242,33 +269,6 @@ async def test_searches_take_turns_when_many_users_are_deleted_at_once(shared: S
         connection.execute('UPDATE "user" SET deleted_at = now()')
     until(lambda: not any(shared.is_there(*ended)))
     assert max(seen) == 1
-
-
-@pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])
-async def test_a_user_who_is_changed_in_the_database_is_signed_out_on_both_sides(shared: Shared, statement: str):
-    ada, bob = await user(shared), await user(shared)
-    shared.listen()
-    ended = [shared.write_as_medusa(ada.id), await begin(shared, ada, datetime.now(UTC))]
-    others = [shared.write_as_medusa(bob.id), shared.write_as_medusa(None)]
-    shared.change(ada, statement)
-    until(lambda: shared.is_there(*ended) == [False, False])
-    assert shared.is_there(*others) == [True, True]
-
-
-async def test_a_session_that_we_began_after_a_new_password_stays(shared: Shared):
-    ada = await user(shared)
-    shared.change(ada, "password_hash = 'other', updated_at = now()")
-    after = await begin(shared, ada, datetime.now(UTC))
-    before = shared.write_as_medusa(ada.id)
-    shared.listen()
-    # The same is told again; what began since the first time counts as begun later than that.
-    since = await shared.records.read(lambda tx: tx.access_tokens.not_before(ada.id))
-    assert since
-    client = RedisClient(shared.redis_url)
-    session_search.SessionSearch(client, SESSIONS, LIFE, shared.prefix, ada.id).go_on(since.timestamp())
-    until(lambda: shared.is_there(before) == [False])
-    assert shared.is_there(after) == [True]
-    assert await find(shared, after)
 
 
 async def test_a_better_hash_ends_nothing(shared: Shared):
