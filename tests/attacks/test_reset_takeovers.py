@@ -30,8 +30,9 @@ from tests.attacks.siege import (
     sign_in,
 )
 from tests.databases import each_database
-from tests.server.helpers import EMAIL, PASSWORD, Running
+from tests.server.helpers import EMAIL, PASSWORD, Running, run
 
+from medusa_auth.core.passwords import Argon2id
 from medusa_auth.model import Role
 
 pytestmark = each_database
@@ -177,6 +178,27 @@ def test_a_token_ends_when_medusa_itself_changes_the_password(server: Running):
     token = reset_token(server, user)
     server.write(lambda tx: tx.users.set_password_hash(user.id, "medusas"))
     assert reset(server, token).status == 401
+
+
+def test_a_token_that_medusa_issues_while_the_new_password_is_hashed_has_ended(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+):
+    """Hashing may have to wait; Medusa's tokens have no epoch, and say when they were issued."""
+    user = add_user(server)
+    token, kept = reset_token(server, user), server.parts.passwords._current
+
+    class Slow(Argon2id):
+        def hash(self, password: str) -> str:
+            server.clock.advance(seconds=20)
+            return kept.hash(password)
+
+    monkeypatch.setattr(server.parts.passwords, "_current", Slow())
+    run(lambda: server.parts.team.reset_password(token, None, NEW_PASSWORD, server.clock))
+    now = int(server.clock().timestamp())
+    key = server.parts.settings.jwt_keys[0].encode()
+    claims = {"user_id": user.id, "domain": "admin", "exp": now + 3600}
+    statuses = {age: server.bearer(forged({**claims, "iat": now - age}, key)).status_code for age in (30, 10, 0, -1)}
+    assert statuses == {30: 401, 10: 401, 0: 401, -1: 200}
 
 
 @pytest.mark.asvs("7.4.2")

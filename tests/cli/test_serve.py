@@ -57,6 +57,11 @@ def test_who_means_what_is_set_is_told_nothing(tmp_path: Path):
         "MEDUSA_AUTH_IMPORT_FROM": "postgresql://nobody@127.0.0.1/none",
     }
     with start(tmp_path, "--host", "0.0.0.0", **settings) as process:
-        wait_until(lambda: "startup complete" in log.read_text() or "/docs" in log.read_text(), process, log, "it")
-        time.sleep(0.5)
+        # What the command has to say it has said before the server takes its place.
+        wait_until(lambda: "medusa_auth.server.worker" in command_line(process.pid), process, log, "the server")
+    assert STARTED in log.read_text()
     assert "Warning" not in log.read_text()
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()

@@ -193,7 +193,7 @@ def test_a_token_as_long_as_allowed_is_read_and_one_that_is_longer_is_not():
 
 @pytest.mark.parametrize("deep", [b"[" * 2900, b'{"a":' * 580, b"[" * 1450 + b"]" * 1450])
 def test_a_payload_that_is_nested_deeply_is_refused_quickly(deep: bytes):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(AuthenticationError):
         TOKENS.verify(signed(deep), NOW)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1

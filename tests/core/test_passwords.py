@@ -95,16 +95,16 @@ def test_a_broken_hash_is_nobodys(broken: str):
 )
 def test_absurd_scrypt_parameters_are_not_computed(log2_n: int, r: int, p: int):
     header = struct.pack(">6sBBII32s", b"scrypt", 0, log2_n, r, p, b"s" * 32)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Scrypt().verify("x", base64.b64encode(header.ljust(96, b"\0")).decode())
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize("asked", ["m=1073741824,t=1,p=1", "m=8,t=4294967295,p=1", "m=16384,t=1,p=2048"])
 def test_absurd_argon2id_parameters_are_not_computed(asked: str):
-    started = time.perf_counter()
+    started = time.process_time()
     assert not Argon2id().verify("x", f"$argon2id$v=19${asked}$c2FsdHNhbHQ$" + "A" * 43)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(("log2_n", "r", "p"), [(17, 8, 1), (16, 8, 2), (15, 8, 3), (14, 8, 5), (13, 8, 10)])
@@ -122,20 +122,16 @@ def test_a_hash_of_another_cost_is_not_the_current_one():
 @pytest.mark.asvs("15.2.2")
 async def test_what_does_not_fit_into_the_pool_is_refused_at_once_and_places_come_back():
     pool = HashingPool(threads=1, queue=1)
-    blocked = anyio.Event()
+    go_on = threading.Event()
     refused: list[UnavailableError] = []
-
-    async def hash_one() -> None:
-        await pool.run(lambda: time.sleep(0.05))
-
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(hash_one)
-        tasks.start_soon(hash_one)
-        await anyio.lowlevel.checkpoint()
+        for _ in range(2):
+            tasks.start_soon(pool.run, go_on.wait)
+        await anyio.wait_all_tasks_blocked()
         with pytest.raises(UnavailableError) as error:
             await pool.run(lambda: None)
         refused.append(error.value)
-        blocked.set()
+        go_on.set()
     assert refused[0].retry_after == 2
     assert await pool.run(lambda: "free") == "free"
     pool.close()
@@ -158,13 +154,24 @@ async def test_where_niceness_is_forbidden_passwords_are_hashed_all_the_same(
 @pytest.mark.anyio
 async def test_a_place_is_free_when_its_thread_is_also_if_the_waiter_is_gone():
     pool = HashingPool(threads=1, queue=0)
+    go_on = threading.Event()
     with anyio.move_on_after(0.01):
-        await pool.run(lambda: time.sleep(0.05))
+        await pool.run(go_on.wait)
     with pytest.raises(UnavailableError):
         await pool.run(lambda: None)
-    await anyio.sleep(0.1)
-    assert await pool.run(lambda: "free") == "free"
+    go_on.set()
+    with anyio.fail_after(10):
+        while await _is_full(pool):
+            await anyio.sleep(0.001)
     pool.close()
+
+
+async def _is_full(pool: HashingPool) -> bool:
+    try:
+        await pool.run(lambda: None)
+    except UnavailableError:
+        return True
+    return False
 
 
 @pytest.mark.anyio

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from statistics import median
 
 import pytest
 from redis import Redis
 from tests.services.redis import RedisServer, redis_server
 
 from medusa_auth.errors import UnavailableError
-from medusa_auth.store.hearing import HEARD_WITHIN, MAX_NAMES
+from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN, MAX_NAMES
 from medusa_auth.store.redis.changes import RedisChanges, Watch
 from medusa_auth.store.redis.client import RedisClient
 
@@ -148,14 +149,20 @@ def test_a_server_that_does_not_answer_is_not_believed_for_long(redis: RedisServ
 
 
 def test_closing_takes_no_time(redis: RedisServer):
-    with listening(redis) as changes:
-        assert heard(changes) == set()
-        started = time.monotonic()
-        changes.close()
-        took = time.monotonic() - started
-        print(f"closed after {took:.3f} s")
-        assert took < 0.15
-        changes.close()
+    """Of five most: a machine may be busy, and whoever waited for the next question would do so each time."""
+    took = []
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listening(redis)) for _ in range(5)]
+        assert [heard(changes) for changes in listeners[:1]] == [set()]
+        for changes in listeners:
+            # All of them ask at the same time, and are closed in between.
+            time.sleep(0.3 * ASK_EVERY)
+            started = time.monotonic()
+            changes.close()
+            took.append(time.monotonic() - started)
+            changes.close()
+    print(f"closed after {sorted(took)} s")
+    assert median(took) < ASK_EVERY / 4
 
 
 def test_closing_takes_little_time_while_the_server_does_not_answer(redis: RedisServer):

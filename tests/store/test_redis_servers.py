@@ -7,22 +7,27 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 import anyio
+import psycopg
 import pytest
+from redis import Redis
 from redis import RedisCluster as ClusterClient
 from tests.services.certificates import certificates
 from tests.services.process import free_port
 from tests.services.redis import redis_server, valkey_program
 from tests.services.redis_groups import DOWN_AFTER, RedisCluster, redis_cluster, watched_redis
+from tests.store.conftest import LIFE
 
+from medusa_auth.core.access_tokens import AccessTokens, Claims
+from medusa_auth.core.users import Users
 from medusa_auth.errors import SettingsError, UnavailableError
-from medusa_auth.model import Session
+from medusa_auth.model import Role, Session, User
 from medusa_auth.store.base import Changes, Transaction
 from medusa_auth.store.opening import Stores
 
@@ -242,6 +247,61 @@ async def test_a_user_with_a_thousand_sessions_loses_them_in_one_transaction(
             await stores.records.write(add)
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1000
         assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 0
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff", b'"client":"\xff"', b"no zone", b'{"a":' * 5000])
+async def test_a_damaged_session_is_none_and_in_nobodys_way(
+    new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]], damaged: bytes
+):
+    now = datetime.now(UTC)
+    good = Session("good", "usr_1", now, now, now + LIFE)
+    bad = replace(good, id_hash="bad")
+    url, prefix = new_redis()
+    with closing(Stores(new_postgresql(), url, prefix)) as stores, Redis.from_url(url) as client:
+        for session in (good, bad):
+            await stores.records.write(partial(_add, session))
+        key = f"{prefix}medusa-auth:session:bad"
+        whole = client.get(key)
+        assert whole
+        texts = {b'"client":"\xff"': whole.replace(b'"client":null', damaged), b"no zone": whole.replace(b"Z", b"")}
+        client.set(key, texts.get(damaged, damaged))
+        assert await stores.records.read(lambda tx: [tx.sessions.get(each) for each in ("bad", "good")]) == [None, good]
+        assert await stores.records.write(lambda tx: tx.sessions.delete_of_user("usr_1")) == 1
+
+
+def _add(session: Session, tx: Transaction) -> None:
+    tx.sessions.add(session, session.id_hash)
+
+
+async def test_however_many_sessions_a_user_has_a_new_password_ends_them_all_in_its_time(
+    new_postgresql: Callable[[], str], new_redis: Callable[[], tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+):
+    """Those of a machine whose clock is ahead, too: only they have to be remembered one by one."""
+    monkeypatch.setattr("medusa_auth.store.redis.sessions.AT_ONCE", 10)
+    monkeypatch.setattr("medusa_auth.store.redis.sessions.ENDING_SECONDS", 0.0)
+    now = datetime.now(UTC)
+    begun = [now + timedelta(hours=number >= 60) for number in range(85)]
+    many = [Session(f"many_{number}", "usr_1", at, at, at + LIFE) for number, at in enumerate(begun)]
+    users = Users(AccessTokens(["k" * 32], Claims("user_id", {}), LIFE))
+    user = User("usr_1", "ada@example.com", Role.ADMIN, now, now)
+    database, (url, prefix) = new_postgresql(), new_redis()
+
+    def add(tx: Transaction) -> None:
+        tx.users.add(user, "hash")
+        for session in many:
+            tx.sessions.add(session, session.id_hash)
+
+    with closing(Stores(database, url, prefix)) as stores, Redis.from_url(url) as client:
+        await stores.records.write(add)
+        await stores.records.write(lambda tx: users.set_password(tx, user, "another", now))
+        ids = {session.id_hash: session.id_hash for session in many}
+        assert await stores.records.read(lambda tx: tx.sessions.find_with_users(ids)) == {}
+        assert await stores.records.read(lambda tx: [tx.sessions.get(each) for each in ids]) == [None] * 85
+        with psycopg.connect(database) as connection:
+            kept = {name for (name,) in connection.execute("SELECT id_hash FROM auth_session_ended")}
+        assert kept == {session.id_hash for session in many[60:]}
+        # The newest, and the ten after them that showed that only older ones follow.
+        assert len(list(client.scan_iter(f"{prefix}medusa-auth:session:*"))) == 85 - 40
 
 
 def _sessions(tx: Transaction, ids: Sequence[str]) -> Mapping[str, object]:

@@ -222,6 +222,55 @@ async def test_a_session_that_we_began_after_a_new_password_stays(shared: Shared
     assert await find(shared, after)
 
 
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_a_search_that_redis_does_not_answer_begins_anew_when_it_does(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    """Else whoever was deleted in Medusa while Redis was away for a moment would stay signed in there."""
+    ada, is_away, failed = await user(shared), threading.Event(), threading.Event()
+    shared.listen()
+    ended = [shared.write_as_medusa(ada.id) for _ in range(3)]
+    call = RedisClient.call
+
+    def away(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if is_away.is_set() and threading.current_thread().name == "session search":
+            failed.set()
+            raise UnavailableError
+        return call(self, work)
+
+    monkeypatch.setattr(RedisClient, "call", away)
+    is_away.set()
+    shared.change(ada, "deleted_at = now()")
+    assert await asyncio.to_thread(failed.wait, PATIENCE)
+    assert shared.is_there(*ended) == [True] * 3
+    is_away.clear()
+    until(lambda: shared.is_there(*ended) == [False] * 3)
+
+
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_searches_take_turns_when_many_users_are_deleted_at_once(shared: Shared, monkeypatch: pytest.MonkeyPatch):
+    shared.listen()
+    ended = [shared.write_as_medusa((await user(shared)).id) for _ in range(20)]
+    call, searching, seen = RedisClient.call, set[int](), list[int]()
+
+    def noted(self: RedisClient, work: Callable[[Any], Any]) -> Any:
+        if threading.current_thread().name != "session search":
+            return call(self, work)
+        searching.add(threading.get_ident())
+        seen.append(len(searching))
+        time.sleep(0.001)
+        try:
+            return call(self, work)
+        finally:
+            searching.discard(threading.get_ident())
+
+    monkeypatch.setattr(RedisClient, "call", noted)
+    with psycopg.connect(shared.database_url, autocommit=True) as connection:
+        connection.execute('UPDATE "user" SET deleted_at = now()')
+    until(lambda: not any(shared.is_there(*ended)))
+    assert max(seen) == 1
+
+
 async def test_a_better_hash_ends_nothing(shared: Shared):
     ada = await user(shared)
     changes = shared.listen()

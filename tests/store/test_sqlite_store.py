@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,15 +19,18 @@ from pathlib import Path
 
 import anyio
 import pytest
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.model import Role, User
 from medusa_auth.store.base import Transaction
 from medusa_auth.store.sql.changes import SqliteChanges
+from medusa_auth.store.sql.engines import BUSY_SECONDS
 from medusa_auth.store.sql.migrate import HEAD, migrate
 from medusa_auth.store.sql.records import SqlRecords
 from medusa_auth.store.sql.tables import UtcDateTime
+from medusa_auth.store.turns import KEYS_AT_ONCE
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 USER = User("usr_1", "a@example.com", Role.ADMIN, NOW, NOW)
@@ -55,7 +58,32 @@ async def test_readers_do_not_wait_for_a_writer_and_see_nothing_of_it(records: S
         started = time.monotonic()
         for _ in range(20):
             assert await records.read(lambda tx: tx.users.list()) == []
-        assert time.monotonic() - started < 0.3
+        # Whoever waited would do so for all of this, each of the twenty.
+        assert time.monotonic() - started < 5 * BUSY_SECONDS
+
+
+LOOKS: dict[str, Callable[[Transaction, Sequence[str]], object]] = {
+    "sessions": lambda tx, keys: tx.sessions.find_with_users(dict(zip(keys, keys, strict=True))),
+    "access tokens": lambda tx, keys: tx.access_tokens.find_users([(key, key) for key in keys]),
+    "API tokens": lambda tx, keys: tx.api_tokens.find_with_users(keys),
+    "readable tokens": lambda tx, keys: tx.users.find_by_readable_tokens(keys),
+    "passwords": lambda tx, keys: tx.users.find_with_passwords(keys),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("what", LOOKS)
+async def test_however_many_are_looked_up_together_few_statements_are_said(records: SqlRecords, what: str):
+    """A database prepares each that it meets: of every number from 1 to `KEYS_AT_ONCE`, eight have to do."""
+    statements: set[str] = set()
+
+    def look(tx: Transaction) -> None:
+        for number in range(1, KEYS_AT_ONCE + 1):
+            LOOKS[what](tx, [f"key {key}" for key in range(number)])
+
+    event.listen(records._database.engine, "before_cursor_execute", lambda *said: statements.add(said[2]))
+    await records.read(look)
+    assert len(statements - {"BEGIN"}) == 8
 
 
 @pytest.mark.anyio
@@ -244,10 +272,10 @@ def test_changes_cannot_write(url: str):
 
 def test_polling_costs_microseconds_when_nothing_has_changed(url: str):
     changes = SqliteChanges(url)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         assert changes.poll() == ()
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     changes.close()
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from medusa_auth.core.actors import Actors
 from medusa_auth.core.api_tokens import ApiTokens
+from medusa_auth.core.clocks import Clock
 from medusa_auth.core.invites import Invites
 from medusa_auth.core.outbox import Outbox
 from medusa_auth.core.password_resets import PasswordResets
@@ -186,17 +187,20 @@ class Team:
             lambda tx: self._outbox.put(tx, MailKind.PASSWORD_RESET, normalized_email(email), "", now)
         )
 
-    async def reset_password(self, token: str, email: str | None, password: str, now: datetime) -> User:
+    async def reset_password(self, token: str, email: str | None, password: str, clock: Clock) -> User:
         """The user, who has the new password. `email`, if any, has to be theirs.
+
+        What was issued while it was being hashed ends as well: so the time is asked for once more.
 
         Raises AuthenticationError, the same whatever is wrong with the token, and InvalidRequestError for a password
         that is not good enough: then the token is still good.
         """
         try:
-            user = await self._records.read(lambda tx: self._resets.check(tx, token, email, now))
+            user = await self._records.read(lambda tx: self._resets.check(tx, token, email, clock()))
             password_hash = await self._hashed(NewUser(password, user.first_name, user.last_name), user.email)
 
             def use(tx: Transaction) -> User:
+                now = clock()
                 user = self._resets.use(tx, token, email, password_hash or "", now)
                 self._outbox.put(tx, MailKind.PASSWORD_CHANGED, user.email, user.id, now)
                 return self._users.get(tx, user.id)

@@ -120,10 +120,10 @@ class Users:
         """The row stays, as Medusa's, marked; sessions, access tokens and API tokens end everywhere and at once."""
         if not tx.users.delete(user.id, now):
             raise NotFoundError(f"User with id: {user.id} was not found")
+        self._access_tokens.revoke_of_user(tx, user.id, now)
         tx.password_resets.delete_of_user(user.id)
         tx.sessions.delete_of_user(user.id)
         tx.api_tokens.delete_of_user(user.id)
-        self._access_tokens.revoke_of_user(tx, user.id, now)
 
     def check_not_last_admin(self, tx: Transaction, user: User) -> None:
         """Raises ForbiddenError if without `user` nobody could manage the others."""

@@ -116,7 +116,7 @@ class UsersApi:
 
     async def reset_password(self, request: Request) -> Response:
         req = read_admin_reset_password_request(await read_json(request))
-        user = await self._team.reset_password(req.token, given(req.email), req.password, self._clock())
+        user = await self._team.reset_password(req.token, given(req.email), req.password, self._clock)
         return json_response(AdminUserRes(User.of(user)))
 
     def routes(self) -> list[ExpressRoute]:

@@ -70,7 +70,7 @@ class ConsolePages:
         return f"You have an account now. Sign in as {user.email}, with the password that you chose."
 
     async def _reset(self, form: Mapping[str, str]) -> str:
-        user = await self._team.reset_password(form["token"], None, form["password"], self._clock())
+        user = await self._team.reset_password(form["token"], None, form["password"], self._clock)
         return f"The password of {user.email} is set, and all older sessions have ended. Sign in with the new one."
 
     async def _sent(self, request: Request, page: str, done: Done) -> Response:

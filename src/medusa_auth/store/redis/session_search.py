@@ -21,12 +21,19 @@ __all__ = ["ADOPTED", "SessionSearch"]
 
 _log = logging.getLogger(__name__)
 
+# So long a Redis that is away is waited for: a server that ends has half a minute.
+PATIENCE_SECONDS = 25.0
+AGAIN_AFTER = 0.5
+
 # Stands where a session of ours says which browser it was made with.
 ADOPTED = "(made by Medusa)"
 
 
 class SessionSearch:
     """For the sessions of a user that the other program made, which are in no index: all of them are looked through."""
+
+    # Many users may be deleted at once. All searches together would be so slow that none got its answers in time.
+    _turn = threading.Lock()
 
     def __init__(
         self, client: RedisClient, foreign: ForeignSessions, life: timedelta, prefix: str, user_id: str
@@ -55,11 +62,21 @@ class SessionSearch:
         threading.Thread(target=self._end_rest, args=(since,), name="session search").start()
 
     def _end_rest(self, since: float) -> None:
-        try:
-            while not self.is_done:
-                self._client.call(partial(self._end_next, since))
-        except UnavailableError:
-            _log.warning("some sessions of a user whose sessions were ended may be left in the other program")
+        with self._turn:
+            self._end_rest_in_turn(since)
+
+    def _end_rest_in_turn(self, since: float) -> None:
+        search, until = self, time.monotonic() + PATIENCE_SECONDS
+        while not search.is_done:
+            try:
+                self._client.call(partial(search._end_next, since))
+            except UnavailableError:
+                if time.monotonic() > until:
+                    _log.warning("some sessions of a user whose sessions were ended may be left in the other program")
+                    return
+                time.sleep(AGAIN_AFTER)
+                # Where the search stood is not known any more.
+                search = SessionSearch(self._client, self._foreign, self._life, self._prefix, self._user_id)
 
     def _end_next(self, since: float, redis: Any) -> None:
         for session_id in self._next(redis):

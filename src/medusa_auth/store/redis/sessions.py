@@ -7,7 +7,8 @@ has. That a session has ended is kept in SQL as well: Redis may lose its last se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -28,6 +29,9 @@ OF_USER_PREFIX = "medusa-auth:sessions-of:"
 # Lua, which Redis runs as one step: a session that ended meanwhile, or was touched by somebody else, stays as it is.
 _REPLACE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end"
 MILLISECOND = timedelta(milliseconds=1)
+# So many of a user's sessions are read in one step, and for so long, of those that are over anyway.
+AT_ONCE = 1000
+ENDING_SECONDS = 0.2
 
 
 class EndedSessions(Protocol):
@@ -106,17 +110,32 @@ class RedisSessions:
         session = self.present(id_hash)
         if session is None:
             return None
-        self._end_all([session])
+        self._end_all([session], [session])
         return session.user_id
 
     def delete_of_user(self, user_id: str) -> int:
-        # All at once, however many there are: a password has to be changed within the time of a transaction.
-        names: Sequence[bytes] = self._client.call(lambda redis: redis.zrange(self._of_user(user_id), 0, -1))
-        present = {name.decode() for name in names} | self._written.keys() | self._undone.sessions.keys()
-        known = self.present_ones([*present])
-        found = [session for session in known.values() if session.user_id == user_id]
-        self._end_all(found)
-        return len(found)
+        """Of very many, those that are over with all that the user had are left to expire: nobody takes them for good.
+
+        A password has to be changed within the time of a transaction, however many sessions a thief has begun.
+        """
+        earliest, until, count = self._ended.earliest(user_id), time.monotonic() + ENDING_SECONDS, 0
+        for id_hashes in self._of_user_newest_first(user_id):
+            found = [each for each in self.present_ones(id_hashes).values() if each.user_id == user_id]
+            remembered = [each for each in found if earliest is None or each.created_at >= earliest]
+            self._end_all(found, remembered)
+            count += len(found)
+            if not remembered and time.monotonic() > until:
+                break
+        return count
+
+    def _of_user_newest_first(self, user_id: str) -> Iterator[Sequence[str]]:
+        """Their `id_hash`es, some at a time, and with the first of them what this transaction knows of anybody's."""
+        known = self._written.keys() | self._undone.sessions.keys()
+        end, is_last = -1, False
+        while not is_last:
+            names = self._client.call(partial(self._names, user_id, end))
+            yield [*(known | {name.decode() for name in names})]
+            known, end, is_last = set(), end - AT_ONCE, len(names) < AT_ONCE
 
     def delete_expired(self, now: datetime) -> None:
         """Redis does it by itself; what is kept of those that have ended goes here."""
@@ -168,6 +187,10 @@ class RedisSessions:
             pipeline.set(self._key(session.id_hash), _encode(session), px=life)
             pipeline.execute()
 
+    def _names(self, user_id: str, end: int, redis: Any) -> Sequence[bytes]:
+        names: Sequence[bytes] = redis.zrange(self._of_user(user_id), end - AT_ONCE + 1, end)
+        return names
+
     def _read(self, id_hashes: Sequence[str], redis: Any) -> Sequence[bytes | None]:
         with redis.pipeline(transaction=False) as pipeline:
             for id_hash in id_hashes:
@@ -175,9 +198,10 @@ class RedisSessions:
             texts: Sequence[bytes | None] = pipeline.execute()
         return texts
 
-    def _end_all(self, sessions: Sequence[Session]) -> None:
+    def _end_all(self, sessions: Sequence[Session], remembered: Sequence[Session]) -> None:
+        """That those of them which are `remembered` have ended is kept of each."""
         self._written.update((session.id_hash, None) for session in sessions)
-        self._ended.add_all({session.id_hash: session.expires_at for session in sessions})
+        self._ended.add_all({session.id_hash: session.expires_at for session in remembered})
 
         def end(redis: Any) -> None:
             with redis.pipeline(transaction=False) as pipeline:
@@ -204,6 +228,8 @@ def decode(text: bytes | None) -> Session | None:
     """What is kept under `SESSION_PREFIX`; None if there is nothing."""
     if text is not None:
         # What somebody else wrote there is no session.
-        with suppress(msgspec.DecodeError):
-            return msgspec.json.decode(text, type=Session)
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            session = msgspec.json.decode(text, type=Session)
+            if None not in {each.tzinfo for each in (session.created_at, session.last_seen_at, session.expires_at)}:
+                return session
     return None

@@ -72,6 +72,8 @@ class SqlEndedSessions:
 
     def add_all(self, expiries: Mapping[str, datetime]) -> None:
         """By `id_hash`, each remembered until its moment."""
+        if not expiries:
+            return
         known = set(self._connection.execute(select(_ended.c.id_hash).where(_ended.c.id_hash.in_(expiries))).scalars())
         new = [{"id_hash": name, "expires_at": moment} for name, moment in expiries.items() if name not in known]
         if new:

@@ -33,11 +33,14 @@ user_columns = (
 )
 _SEARCHED = ("email", "first_name", "last_name")
 
-# Built once: every login asks the first two.
+# Built once: every login asks the first two, and checks with Medusa's API tokens the last.
 _WITH_PASSWORD = select(*user_columns, _user.c.password_hash).where(living)
 _BY_EMAIL = _WITH_PASSWORD.where(_user.c.email == bindparam("email"))
 _BY_EMAILS = _WITH_PASSWORD.where(_user.c.email.in_(bindparam("emails", expanding=True)))
 _BY_ID = select(*user_columns).where(_user.c.id == bindparam("user_id"), living)
+_BY_READABLE_TOKENS = select(_user.c.api_token, *user_columns).where(
+    _user.c.api_token.in_(bindparam("tokens", expanding=True)), living
+)
 
 
 def read_user(row: Row[*tuple[Any, ...]]) -> User:
@@ -106,8 +109,7 @@ class SqlUsers:
 
     def find_by_readable_tokens(self, tokens: Sequence[str]) -> Mapping[str, User]:
         possible = [token for token in tokens if "\0" not in token]
-        query = select(_user.c.api_token, *user_columns).where(_user.c.api_token.in_(possible), living)
-        rows = self._connection.execute(query).all()
+        rows = self._connection.execute(_BY_READABLE_TOKENS, {"tokens": padded(possible)}).all()
         times = Counter(row.api_token for row in rows)
         return {row.api_token: read_user(row) for row in rows if times[row.api_token] == 1}
 
