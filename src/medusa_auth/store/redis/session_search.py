@@ -62,11 +62,12 @@ class SessionSearch:
         threading.Thread(target=self._end_rest, args=(since,), name="session search").start()
 
     def _end_rest(self, since: float) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
         with self._turn:
-            self._end_rest_in_turn(since)
+            self._end_rest_in_turn(since, until)
 
-    def _end_rest_in_turn(self, since: float) -> None:
-        search, until = self, time.monotonic() + PATIENCE_SECONDS
+    def _end_rest_in_turn(self, since: float, until: float) -> None:
+        search = self
         while not search.is_done:
             try:
                 self._client.call(partial(search._end_next, since))
