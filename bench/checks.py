@@ -13,11 +13,12 @@ from bench.cores import SERVER_CORE
 from bench.load import Load
 from bench.results import Figure, Table
 from bench.seed import fill
-from bench.servers import LOGIN, Server, bare, login, many, serving
+from bench.servers import LOGIN, Server, api_tokens, bare, login, many, serving
 from bench.setups import Setups
 
-__all__ = ["MANY", "UNCACHED", "checks", "logins", "two_workers"]
+__all__ = ["API_TOKEN", "MANY", "UNCACHED", "checks", "logins", "two_workers"]
 
+API_TOKEN = "API token"
 STARLETTE, UVICORN = "bare Starlette", "bare uvicorn"
 UNCACHED = {"MEDUSA_AUTH_IDENTITIES_CACHED": "0"}
 # Credentials that take turns, so that each check asks the store for itself.
@@ -43,10 +44,12 @@ def checks(setups: Setups, load: Load) -> Table:
             fill(store, 0, MANY)
             cached = stack.enter_context(serving(store))
             uncached = stack.enter_context(serving(store, environ=UNCACHED))
-            for kind, header in login(cached.url).items():
+            tokens = api_tokens(store, MANY)
+            for kind, header in (login(cached.url) | {API_TOKEN: tokens[0]}).items():
                 hit, miss = _Check(setup, kind, past=False), _Check(setup, kind, past=True)
                 subjects[hit.name] = load.of_core(cached.cpu_seconds, partial(load.checks, cached.url, header))
-                asked = partial(load.checks_of, uncached.url, many(kind, MANY))
+                credentials = tokens if kind == API_TOKEN else many(kind, MANY)
+                asked = partial(load.checks_of, uncached.url, credentials)
                 subjects[miss.name] = load.of_core(uncached.cpu_seconds, asked)
                 found += [hit, miss]
         rates = load.in_turns(subjects)

@@ -9,12 +9,12 @@ from functools import partial
 import httpx2
 from tests.medusa.real_medusa import real_medusa
 
-from bench.checks import MANY, UNCACHED
+from bench.checks import API_TOKEN, MANY, UNCACHED
 from bench.cores import LOAD_CORE, SERVER_CORE, cpu_seconds, move, running
 from bench.load import Header, Load
 from bench.results import Figure, Table
 from bench.seed import fill
-from bench.servers import LOGIN, login, many, serving
+from bench.servers import LOGIN, api_tokens, login, many, serving
 from bench.setups import Setups
 
 __all__ = ["beside_medusa"]
@@ -44,7 +44,7 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
         theirs = login(real.base_url, real.login, [HTTPS])
         api_token = ("x-medusa-access-token", "a token of the bench's, as long as one is")
         _set_api_token(real.base_url, theirs["cookie"], api_token[1])
-        for kind, header in (theirs | {"API token": api_token}).items():
+        for kind, header in (theirs | {API_TOKEN: api_token}).items():
             subjects[f"Medusa {kind}"] = of_medusa(partial(load.checks, real.base_url, header))
         logins = partial(load.logins, real.base_url, real.login, HTTPS)
         subjects["Medusa login"] = of_medusa(logins)
@@ -58,12 +58,13 @@ def beside_medusa(setups: Setups, load: Load) -> Table:
             of_ours, url = partial(load.of_core, server.cpu_seconds), server.url
             ours = login(url)
             _set_api_token(url, ours["cookie"], api_token[1])
-            for kind, header in (ours | {"API token": api_token}).items():
+            for kind, header in (ours | {API_TOKEN: api_token}).items():
                 subjects[f"{setup} {kind}"] = of_ours(partial(load.checks, url, header))
                 rows.append((f"check by {kind}, from the cache", setup, f"Medusa {kind}", f"{setup} {kind}"))
             uncached = stack.enter_context(serving(store, environ=UNCACHED))
-            for kind in ("cookie", "access token"):
-                asked = partial(load.checks_of, uncached.url, many(kind, MANY))
+            for kind in (*ours, API_TOKEN):
+                credentials = api_tokens(store, MANY) if kind == API_TOKEN else many(kind, MANY)
+                asked = partial(load.checks_of, uncached.url, credentials)
                 subjects[f"{setup} {kind} past"] = load.of_core(uncached.cpu_seconds, asked)
                 rows.append((f"check by {kind}, past it", setup, f"Medusa {kind}", f"{setup} {kind} past"))
             subjects[f"{setup} login"] = of_ours(partial(load.logins, url, LOGIN))

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -27,8 +28,9 @@ from medusa_auth.model import Role
 from medusa_auth.server.app import Parts
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.settings import from_env
+from medusa_auth.store.base import Transaction
 
-__all__ = ["EMAIL", "LOGIN", "SECRETS", "Server", "bare", "login", "many", "serving"]
+__all__ = ["EMAIL", "LOGIN", "SECRETS", "Server", "api_tokens", "bare", "login", "many", "serving"]
 
 EMAIL, PASSWORD = "bench@example.com", "a password of the bench"
 LOGIN = {"email": EMAIL, "password": PASSWORD}
@@ -132,9 +134,36 @@ def many(kind: str, count: int, of: int | None = None) -> Sequence[Header]:
     ]
 
 
-def _add_user(environ: Mapping[str, str], folder: Path) -> None:
+def api_tokens(store: Store, count: int) -> Sequence[Header]:
+    """The headers of new API tokens of the first `count` users that `seed.fill` made, each used just now."""
+    with tempfile.TemporaryDirectory() as folder, _parts({**store.environ, **SECRETS}, Path(folder)) as parts:
+
+        def issue(numbers: Sequence[int], tx: Transaction) -> list[Header]:
+            users = [user for number in numbers if (user := tx.users.get(user_id(number)))]
+            issued = [parts.api_tokens.issue(tx, user, "bench", parts.clock()) for user in users]
+            for _, record in issued:
+                tx.api_tokens.touch(record.id, parts.clock())
+            return [("x-medusa-access-token", token) for token, _ in issued]
+
+        async def issue_all() -> list[Header]:
+            # A transaction has a second.
+            batches = (range(first, min(first + 50, count)) for first in range(0, count, 50))
+            return [header for batch in batches for header in await parts.records.write(partial(issue, batch))]
+
+        return asyncio.run(issue_all())
+
+
+@contextlib.contextmanager
+def _parts(environ: Mapping[str, str], folder: Path) -> Iterator[Parts]:
     parts = Parts.of(from_env(environ, data_dir=folder))
     try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def _add_user(environ: Mapping[str, str], folder: Path) -> None:
+    with _parts(environ, folder) as parts:
         password_hash = Argon2id().hash(PASSWORD)
 
         async def add() -> None:
@@ -146,5 +175,3 @@ def _add_user(environ: Mapping[str, str], folder: Path) -> None:
                 )
 
         asyncio.run(add())
-    finally:
-        parts.close()
