@@ -25,7 +25,7 @@ from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records, Transaction
 from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.opening import Sharing, Stores
-from medusa_auth.store.redis import session_search, shared_sessions
+from medusa_auth.store.redis import session_search, shared_keys, shared_sessions
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.servers import servers_of
 from medusa_auth.store.sql.shared import announce_changes
@@ -193,6 +193,39 @@ async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Sh
     await shared.records.write(lambda tx: tx.sessions.delete_of_user(ada.id))
     until(lambda: shared.is_there(*old) == [False] * 3)
     assert shared.is_there(*others) == [True, True]
+
+
+async def test_a_user_who_has_thousands_of_sessions_can_be_signed_out_of_all(shared: Shared):
+    ada, bob = await user(shared), await user(shared)
+    text = SESSIONS.encode(ada.id, {}, datetime.now(UTC) + LIFE)
+    old, other = [f"{number}-{secrets.token_hex(4)}" for number in range(5000)], shared.write_as_medusa(bob.id)
+    with shared.redis.pipeline(transaction=False) as pipeline:
+        for session_id in old:
+            pipeline.set(shared.key(session_id), text, ex=36000)
+        pipeline.execute()
+    await shared.records.write(lambda tx: tx.sessions.delete_of_user(ada.id))
+    until(lambda: not any(shared.is_there(old[0], old[2500], old[-1])))
+    until(lambda: sum(1 for _ in shared.redis.scan_iter(shared.key("*"), count=1000)) == 1)
+    assert shared.is_there(other) == [True]
+
+
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_a_search_among_many_other_keys_holds_up_nobody_for_longer(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    # So that thousands are as many as millions.
+    monkeypatch.setattr(shared_keys, "BATCH", 1)
+    with shared.redis.pipeline(transaction=False) as pipeline:
+        for number in range(5000):
+            pipeline.set(f"{shared.prefix}other:{number}", "")
+        pipeline.execute()
+    ada = await user(shared)
+    session_id = shared.write_as_medusa(ada.id)
+    search = session_search.SessionSearch(RedisClient(shared.redis_url), SESSIONS, LIFE, shared.prefix, ada.id)
+    found = search.run(time.monotonic() + 0.01, 1000)
+    assert not search.is_done
+    search.go_on(time.time())
+    until(lambda: session_id in found or shared.is_there(session_id) == [False])
 
 
 @pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])

@@ -83,9 +83,9 @@ class SharedWatch(Watch):
 
     def _end_deleted(self, redis: Any) -> None:
         # Not all at once: meanwhile nothing else is heard.
-        for rest in list(islice(self._deleted, AT_ONCE)):
-            end(redis, self._key_prefix, rest, self._life)
-            self._deleted.discard(rest)
+        some = list(islice(self._deleted, AT_ONCE))
+        end(redis, self._key_prefix, some, self._life)
+        self._deleted.difference_update(some)
 
     def _delete_changed(self, redis: Any) -> None:
         if self._changed:
@@ -96,7 +96,7 @@ class SharedWatch(Watch):
         by_hash = {hash_of(rest): rest for rest in rests}
         scores = redis.zmscore(self._key_prefix + ENDED_KEY, list(by_hash))
         ended = [rest for rest, score in zip(by_hash.values(), scores, strict=True) if score is not None]
-        delete(redis, self._key_prefix, ended)
+        delete(redis, self.prefix, ended)
 
     def _look_through(self) -> None:
         """Delete what has ended and is there."""
