@@ -156,6 +156,22 @@ async def test_what_the_other_program_deletes_has_ended(shared: Shared):
     until(lambda: shared.is_there(session_id) == [False])
 
 
+@pytest.mark.parametrize("events", ["", "Ex"])
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_what_is_deleted_is_heard_again_after_somebody_has_set_other_events(shared: Shared, events: str):
+    ada, name = await user(shared), "notify-keyspace-events"
+
+    def present() -> set[str]:
+        return set(shared.redis.config_get(name)[name] or "")
+
+    shared.listen()
+    until(lambda: present() >= {"K", "g"})
+    shared.redis.config_set(name, events)
+    until(lambda: present() >= {"K", "g", *events})
+    shared.redis.delete(shared.key(shared.write_as_medusa(ada.id)))
+    until(lambda: bool(shared.redis.zcard(f"{shared.prefix}medusa-auth:ended")))
+
+
 async def test_what_could_not_be_done_when_it_was_heard_is_done_at_the_next_answer(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ):
