@@ -156,6 +156,16 @@ async def test_what_the_other_program_deletes_has_ended(shared: Shared):
     until(lambda: shared.is_there(session_id) == [False])
 
 
+async def test_what_ended_long_ago_is_forgotten_also_if_nobody_signs_in_here(shared: Shared):
+    ada, ended = await user(shared), f"{shared.prefix}medusa-auth:ended"
+    shared.redis.zadd(ended, {"long ago": time.time() - 1, "lately": time.time() + 60})
+    shared.listen()
+    session_id = shared.write_as_medusa(ada.id)
+    shared.redis.delete(shared.key(session_id))
+    until(lambda: shared.redis.zscore(ended, secret_hash(session_id)) is not None)
+    assert [shared.redis.zscore(ended, name) is None for name in ("long ago", "lately")] == [True, False]
+
+
 @pytest.mark.parametrize("events", ["", "Ex"])
 @pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
 async def test_what_is_deleted_is_heard_again_after_somebody_has_set_other_events(shared: Shared, events: str):

@@ -23,7 +23,10 @@ BATCH = 1000
 
 def end(redis: Any, prefix: str, session_ids: Iterable[str], life: timedelta) -> None:
     """Also those that have ended before; remembered for two lives of a session. Raises RedisError."""
-    until = time.time() + 2 * life.total_seconds()
+    now = time.time()
+    until = now + 2 * life.total_seconds()
+    # Whoever signs out may do so in the other program alone: logins here are no occasion to forget all that is over.
+    redis.zremrangebyscore(prefix + ENDED_KEY, "-inf", now)
     waiting = iter(session_ids)
     while some := list(islice(waiting, BATCH)):
         # In this order: what is written back between the two is deleted, and after both it is noticed.
