@@ -3,6 +3,8 @@
 import base64
 import hmac
 import json
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx2
@@ -80,6 +82,19 @@ def test_api_tokens_are_compared_exactly(server: Running):
     assert server.get(**{"x-medusa-access-token": ""}).status_code == 401
     twice = [("x-medusa-access-token", token), ("x-medusa-access-token", token)]
     assert httpx2.get(f"{server.url}/admin/auth", headers=twice).status_code == 401
+
+
+def test_white_space_round_an_api_token_is_none_of_it(server: Running):
+    token, _ = server.api_token()
+
+    def status(sent: str) -> int:
+        # Not with httpx2, which sends no such header.
+        with closing(HTTPConnection(server.url.removeprefix("http://"), timeout=10)) as connection:
+            connection.request("GET", "/admin/auth", headers={"x-medusa-access-token": sent})
+            return connection.getresponse().status
+
+    assert [status(sent) for sent in (f"{token} ", f"{token}\t", f" \t{token} \t")] == [200] * 3
+    assert status(" \t") == 401
 
 
 def test_the_first_good_credential_wins_and_bad_ones_are_ignored(server: Running):

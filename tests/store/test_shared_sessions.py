@@ -25,7 +25,7 @@ from medusa_auth.server.express_sessions import ExpressSessions
 from medusa_auth.store.base import Changes, Records, Transaction
 from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.opening import Sharing, Stores
-from medusa_auth.store.redis import session_search, shared_sessions
+from medusa_auth.store.redis import session_search, shared_keys, shared_sessions
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.servers import servers_of
 from medusa_auth.store.sql.shared import announce_changes
@@ -156,6 +156,32 @@ async def test_what_the_other_program_deletes_has_ended(shared: Shared):
     until(lambda: shared.is_there(session_id) == [False])
 
 
+async def test_what_ended_long_ago_is_forgotten_also_if_nobody_signs_in_here(shared: Shared):
+    ada, ended = await user(shared), f"{shared.prefix}medusa-auth:ended"
+    shared.redis.zadd(ended, {"long ago": time.time() - 1, "lately": time.time() + 60})
+    shared.listen()
+    session_id = shared.write_as_medusa(ada.id)
+    shared.redis.delete(shared.key(session_id))
+    until(lambda: shared.redis.zscore(ended, secret_hash(session_id)) is not None)
+    assert [shared.redis.zscore(ended, name) is None for name in ("long ago", "lately")] == [True, False]
+
+
+@pytest.mark.parametrize("events", ["", "Ex"])
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_what_is_deleted_is_heard_again_after_somebody_has_set_other_events(shared: Shared, events: str):
+    ada, name = await user(shared), "notify-keyspace-events"
+
+    def present() -> set[str]:
+        return set(shared.redis.config_get(name)[name] or "")
+
+    shared.listen()
+    until(lambda: present() >= {"K", "g"})
+    shared.redis.config_set(name, events)
+    until(lambda: present() >= {"K", "g", *events})
+    shared.redis.delete(shared.key(shared.write_as_medusa(ada.id)))
+    until(lambda: bool(shared.redis.zcard(f"{shared.prefix}medusa-auth:ended")))
+
+
 async def test_what_could_not_be_done_when_it_was_heard_is_done_at_the_next_answer(
     shared: Shared, monkeypatch: pytest.MonkeyPatch
 ):
@@ -193,6 +219,39 @@ async def test_a_search_that_takes_long_goes_on_without_whoever_asked(shared: Sh
     await shared.records.write(lambda tx: tx.sessions.delete_of_user(ada.id))
     until(lambda: shared.is_there(*old) == [False] * 3)
     assert shared.is_there(*others) == [True, True]
+
+
+async def test_a_user_who_has_thousands_of_sessions_can_be_signed_out_of_all(shared: Shared):
+    ada, bob = await user(shared), await user(shared)
+    text = SESSIONS.encode(ada.id, {}, datetime.now(UTC) + LIFE)
+    old, other = [f"{number}-{secrets.token_hex(4)}" for number in range(5000)], shared.write_as_medusa(bob.id)
+    with shared.redis.pipeline(transaction=False) as pipeline:
+        for session_id in old:
+            pipeline.set(shared.key(session_id), text, ex=36000)
+        pipeline.execute()
+    await shared.records.write(lambda tx: tx.sessions.delete_of_user(ada.id))
+    until(lambda: not any(shared.is_there(old[0], old[2500], old[-1])))
+    until(lambda: sum(1 for _ in shared.redis.scan_iter(shared.key("*"), count=1000)) == 1)
+    assert shared.is_there(other) == [True]
+
+
+@pytest.mark.parametrize("shared", ["new_redis"], indirect=True)
+async def test_a_search_among_many_other_keys_holds_up_nobody_for_longer(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    # So that thousands are as many as millions.
+    monkeypatch.setattr(shared_keys, "BATCH", 1)
+    with shared.redis.pipeline(transaction=False) as pipeline:
+        for number in range(5000):
+            pipeline.set(f"{shared.prefix}other:{number}", "")
+        pipeline.execute()
+    ada = await user(shared)
+    session_id = shared.write_as_medusa(ada.id)
+    search = session_search.SessionSearch(RedisClient(shared.redis_url), SESSIONS, LIFE, shared.prefix, ada.id)
+    found = search.run(time.monotonic() + 0.01, 1000)
+    assert not search.is_done
+    search.go_on(time.time())
+    until(lambda: session_id in found or shared.is_there(session_id) == [False])
 
 
 @pytest.mark.parametrize("statement", ["deleted_at = now()", "password_hash = 'other', updated_at = now()"])

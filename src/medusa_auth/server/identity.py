@@ -70,8 +70,9 @@ class Identify:
         token = _bearer(headers)
         if token is not None:
             yield Credential(Method.ACCESS_TOKEN, token)
-        # Node joins repeated headers, and the joined one is nobody's token.
-        api_token = ", ".join(headers.getlist(API_TOKEN_HEADER))
+        # Node joins repeated headers, and the joined one is nobody's token. White space at the ends is no part of a
+        # value (RFC 9110, section 5.5), and our parser leaves that after it.
+        api_token = ", ".join(value.strip(" \t") for value in headers.getlist(API_TOKEN_HEADER))
         if api_token:
             yield Credential(Method.API_TOKEN, api_token)
 

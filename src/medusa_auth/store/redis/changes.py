@@ -43,7 +43,7 @@ class Watch:
     def deleted(self, rest: str) -> None:
         """As `changed`, of a key that was deleted, if `set_up` has asked for that."""
 
-    def answered(self) -> None:
+    def answered(self, connections: Sequence[AbstractConnection]) -> None:
         """Called by that thread when Redis has answered: what could not be done a moment ago may be possible now."""
 
 
@@ -146,7 +146,7 @@ class RedisChanges:
                 raise _OtherServersError
         self._hearing.up_to(asked_at)
         self._client.set_away(away=False)
-        self._watch.answered()
+        self._watch.answered(connections)
         if self._was_away:
             self._was_away = False
             self._client.failures.over()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.base import ForeignSession, ForeignSessions
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.sessions import SESSION_PREFIX, decode
-from medusa_auth.store.redis.shared_keys import BATCH, FOREIGN_PREFIX, end, hash_of, literal
+from medusa_auth.store.redis.shared_keys import FOREIGN_PREFIX, end, hash_of, literal, pages
 
 __all__ = ["ADOPTED", "SessionSearch"]
 
@@ -43,13 +42,13 @@ class SessionSearch:
         self._life = life
         self._prefix = prefix
         self._user_id = user_id
-        self._keys: Iterator[bytes] | None = None
+        self._pages: Iterator[Sequence[bytes]] | None = None
         self.is_done = False
 
-    def run(self, until: float) -> dict[str, ForeignSession]:
-        """What is found before `until`, on the monotonic clock. Raises UnavailableError."""
+    def run(self, until: float, most: int) -> dict[str, ForeignSession]:
+        """What is found before `until`, on the monotonic clock, or before it is `most`. Raises UnavailableError."""
         found: dict[str, ForeignSession] = {}
-        while not self.is_done and time.monotonic() < until:
+        while not self.is_done and len(found) < most and time.monotonic() < until:
             found |= self._client.call(self._next)
         return found
 
@@ -80,23 +79,24 @@ class SessionSearch:
                 search = SessionSearch(self._client, self._foreign, self._life, self._prefix, self._user_id)
 
     def _end_next(self, since: float, redis: Any) -> None:
-        for session_id in self._next(redis):
-            own = decode(redis.get(f"{self._prefix}{SESSION_PREFIX}{hash_of(session_id)}"))
-            if own is None or own.user_agent == ADOPTED or own.created_at.timestamp() < since:
-                end(redis, self._prefix, session_id, self._life)
+        found = self._next(redis)
+        end(redis, self._prefix, [each for each in found if self._is_from_before(since, each, redis)], self._life)
+
+    def _is_from_before(self, since: float, session_id: str, redis: Any) -> bool:
+        own = decode(redis.get(f"{self._prefix}{SESSION_PREFIX}{hash_of(session_id)}"))
+        return own is None or own.user_agent == ADOPTED or own.created_at.timestamp() < since
 
     def _next(self, redis: Any) -> dict[str, ForeignSession]:
-        if self._keys is None:
-            pattern = literal(self._prefix + FOREIGN_PREFIX) + "*"
-            self._keys = iter(redis.scan_iter(match=pattern, count=BATCH))
-        keys = list(islice(self._keys, BATCH))
-        self.is_done = len(keys) < BATCH
+        if self._pages is None:
+            self._pages = pages(redis, literal(self._prefix + FOREIGN_PREFIX) + "*")
+        keys = next(self._pages, None)
+        self.is_done = keys is None
         read = getattr(redis, "mget_nonatomic", redis.mget)
         texts = read(keys) if keys else []
         start = len(self._prefix + FOREIGN_PREFIX)
         named = self._user_id.encode()
         found = {}
-        for key, text in zip(keys, texts, strict=True):
+        for key, text in zip(keys or (), texts, strict=True):
             # To look for the name first is much faster than to read each text.
             session = self._foreign.decode(text) if text is not None and named in text else None
             if session is not None and session.user_id == self._user_id:

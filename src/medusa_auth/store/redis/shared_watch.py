@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 # So many are ended between two questions to Redis, which are to be asked within `hearing.HEARD_WITHIN`.
 AT_ONCE = 200
+# How often it is looked whether keyspace events are still on, in seconds.
+LOOK_EVERY = 1.0
 
 
 class SharedWatch(Watch):
@@ -42,6 +45,8 @@ class SharedWatch(Watch):
         # What was heard of, and is still to be looked at, and to be ended.
         self._changed: set[str] = set()
         self._deleted: set[str] = set()
+        self._sees_events = False
+        self._look_at = 0.0
 
     def name(self, rest: str) -> str:
         return hash_of(rest)
@@ -49,7 +54,9 @@ class SharedWatch(Watch):
     def set_up(self, connection: AbstractConnection) -> None:
         try:
             _switch_on_events(connection)
+            self._sees_events = True
         except ResponseError:
+            self._sees_events = False
             _log.warning("Redis does not let us see whether its keyspace events are on: they have to be (Kg)")
         try:
             _subscribe(connection, f"__keyspace@{connection.db}__:{literal(self.prefix)}*")
@@ -66,9 +73,15 @@ class SharedWatch(Watch):
         self._deleted.add(rest)
         self._catch_up()
 
-    def answered(self) -> None:
+    def answered(self, connections: Sequence[AbstractConnection]) -> None:
         if self._changed or self._deleted:
             self._catch_up()
+        if self._sees_events and time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            # Whatever else uses this Redis may have set other ones in the place of ours.
+            were_off = [_switch_on_events(connection) for connection in connections]
+            if any(were_off):
+                _log.warning("Redis's keyspace events had been switched off: a logout in Medusa may have been undone")
 
     def _catch_up(self) -> None:
         """Do what was heard of; what cannot be done now waits for the next answer."""
@@ -83,9 +96,9 @@ class SharedWatch(Watch):
 
     def _end_deleted(self, redis: Any) -> None:
         # Not all at once: meanwhile nothing else is heard.
-        for rest in list(islice(self._deleted, AT_ONCE)):
-            end(redis, self._key_prefix, rest, self._life)
-            self._deleted.discard(rest)
+        some = list(islice(self._deleted, AT_ONCE))
+        end(redis, self._key_prefix, some, self._life)
+        self._deleted.difference_update(some)
 
     def _delete_changed(self, redis: Any) -> None:
         if self._changed:
@@ -96,7 +109,7 @@ class SharedWatch(Watch):
         by_hash = {hash_of(rest): rest for rest in rests}
         scores = redis.zmscore(self._key_prefix + ENDED_KEY, list(by_hash))
         ended = [rest for rest, score in zip(by_hash.values(), scores, strict=True) if score is not None]
-        delete(redis, self._key_prefix, ended)
+        delete(redis, self.prefix, ended)
 
     def _look_through(self) -> None:
         """Delete what has ended and is there."""
@@ -111,13 +124,18 @@ class SharedWatch(Watch):
             _log.warning("sessions that have ended may have come back in Medusa")
 
 
-def _switch_on_events(connection: AbstractConnection) -> None:
-    """Keyspace events (K) of generic commands (g), of which DEL is one. Raises ResponseError if this is not allowed."""
+def _switch_on_events(connection: AbstractConnection) -> bool:
+    """Keyspace events (K) of generic commands (g), of which DEL is one; whether they were off.
+
+    Raises ResponseError if this is not allowed.
+    """
     connection.send_command("CONFIG", "GET", "notify-keyspace-events")
     (present,) = (value.decode() for value in answer(connection).values())
-    if "K" not in present or not ("g" in present or "A" in present):
-        connection.send_command("CONFIG", "SET", "notify-keyspace-events", present + "Kg")
-        answer(connection)
+    if "K" in present and ("g" in present or "A" in present):
+        return False
+    connection.send_command("CONFIG", "SET", "notify-keyspace-events", present + "Kg")
+    answer(connection)
+    return True
 
 
 def _subscribe(connection: AbstractConnection, pattern: str) -> None:

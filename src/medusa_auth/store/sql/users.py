@@ -53,7 +53,8 @@ def read_user(row: Row[*tuple[Any, ...]]) -> User:
         updated_at=row.updated_at,
         first_name=row.first_name,
         last_name=row.last_name,
-        metadata=row.metadata,
+        # Medusa's column takes any JSON; what is no object there could not be shown.
+        metadata=row.metadata if isinstance(row.metadata, dict) else None,
         deleted_at=row.deleted_at,
     )
 
