@@ -21,10 +21,14 @@ from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
 from medusa_auth.errors import AuthenticationError, UnavailableError
 from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
+from medusa_auth.store.hearing import steady
 
 __all__ = ["Credential", "Identities"]
 
 T = TypeVar("T")
+
+# A turn of the event loop is much shorter, unless the process stood still in the middle of it.
+SHARED_WITHIN = 0.1  # seconds
 
 
 class Credential(NamedTuple):
@@ -80,6 +84,7 @@ class Identities:
         # What has been announced since each of the proofs under way began.
         self._proving: list[_Announced] = []
         self._heard: bool | None = None
+        self._heard_at = 0.0
         self._asked: dict[tuple[bytes, int], asyncio.Task[Identity]] = {}
 
     async def check(self, credential: Credential, now: datetime) -> Identity:
@@ -96,11 +101,15 @@ class Identities:
         """Forget whom the store says; False if it cannot be heard, and then nothing is remembered either.
 
         Whoever asks within one turn of the event loop shares an answer. It is as exact: all of them were in the queue,
-        and what they carry was received, before the first of them asked.
+        and what they carry was received, before the first of them asked. If the process stood still since then, it is
+        too old all the same.
         """
+        now = steady()
         if self._heard is None:
-            self._heard = self._forget_changed()
             asyncio.get_running_loop().call_soon(self._end_turn)
+        elif now <= self._heard_at + SHARED_WITHIN:
+            return self._heard
+        self._heard, self._heard_at = self._forget_changed(), now
         return self._heard
 
     def _end_turn(self) -> None:
