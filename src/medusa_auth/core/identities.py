@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 # A turn of the event loop is much shorter, unless the process stood still in the middle of it.
 SHARED_WITHIN = 0.1  # seconds
+# More than a store may take for one question, less than the second within which what is revoked is refused.
+PROVEN_WITHIN = 0.95
+RETRY_AFTER_SECONDS = 1
 
 
 class Credential(NamedTuple):
@@ -155,7 +158,7 @@ class Identities:
 
     async def _ask(self, key: bytes, credential: Credential, now: datetime) -> Identity:
         announced = _Announced(set())
-        cleared = self._cleared
+        cleared, began_at = self._cleared, steady()
         self._proving.append(announced)
         try:
             known = await self._prove(credential, now)
@@ -163,6 +166,9 @@ class Identities:
                 known = self._cache.put(key, known)
         finally:
             self._proving.remove(announced)
+        if steady() > began_at + PROVEN_WITHIN:
+            # It was good when the store was asked, and whoever has joined meanwhile may have come long after that.
+            raise UnavailableError("The database takes too long right now.", retry_after=RETRY_AFTER_SECONDS)
         return known.identity
 
     async def _prove(self, credential: Credential, now: datetime) -> _Known:
