@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 from tests.core.tools import CountingRecords, run_program
 
+from medusa_auth.core import identities as identities_module
 from medusa_auth.core.api_tokens import ApiTokens
 from medusa_auth.core.identities import Credential
 from medusa_auth.errors import AuthenticationError, UnavailableError
@@ -338,3 +340,27 @@ async def test_a_token_that_another_program_can_read_is_remembered_for_a_minute(
     for seconds, reads in [(0, 1), (59, 1), (60, 2)]:
         await identities.check(credential, house.now + timedelta(seconds=seconds))
         assert records.reads == reads
+
+
+async def test_a_proof_that_takes_longer_than_what_is_promised_is_told_to_nobody_who_waits_for_it(
+    house: House, records: CountingRecords, monkeypatch: pytest.MonkeyPatch
+):
+    await house.add_user()
+    identities, session_id = house.identities(records=records), await house.sign_in()
+    monkeypatch.setattr(identities_module, "PROVEN_WITHIN", 0.05)
+    records.on_read = lambda: time.sleep(2 * identities_module.PROVEN_WITHIN)
+    outcomes: list[str] = []
+
+    async def check() -> None:
+        try:
+            await house.check(identities, session_id)
+        except UnavailableError as error:
+            outcomes.append(f"again after {error.retry_after} s")
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(check)
+    assert outcomes == ["again after 1 s"] * 2
+    # Nothing was revoked meanwhile, so who asks again need not wait.
+    await house.check(identities, session_id)
+    assert records.reads == 1

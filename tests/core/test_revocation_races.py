@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -18,7 +19,7 @@ import anyio
 import pytest
 from tests.core.house import EMAIL, PASSWORD, House
 
-from medusa_auth.core.identities import Credential, Identities
+from medusa_auth.core.identities import SHARED_WITHIN, Credential, Identities
 from medusa_auth.model import Method
 
 pytestmark = pytest.mark.anyio
@@ -137,12 +138,33 @@ async def test_what_is_queued_before_the_first_of_a_turn_asks_shares_its_answer_
 
     async def first_and_then_the_end() -> bool:
         good = await house.is_good(identities, credential)
-        # Within the same turn, for the event loop waits for this process.
-        with closing(sqlite3.connect(house.folder / "test.db")) as other, other:
-            other.execute("DELETE FROM auth_session")
-            other.execute("INSERT INTO auth_change (user_id, at) SELECT id, created_at FROM user")
+        _end_all(house)
         later.append(queue())
         return good
 
     first, together = asyncio.create_task(first_and_then_the_end()), queue()
     assert [await first, await together, await later[0]] == [True, True, False]
+
+
+async def test_a_turn_in_which_the_process_stood_still_shares_no_answer_from_before(house: House):
+    await house.add_user()
+    identities, credential = house.identities(), Credential(Method.SESSION, await house.sign_in())
+    assert await house.is_good(identities, credential)
+    await anyio.lowlevel.checkpoint()
+
+    async def first_and_then_nothing_for_a_while() -> bool:
+        good = await house.is_good(identities, credential)
+        _end_all(house)
+        time.sleep(SHARED_WITHIN)
+        return good
+
+    first = asyncio.create_task(first_and_then_nothing_for_a_while())
+    together = asyncio.create_task(house.is_good(identities, credential))
+    assert [await first, await together] == [True, False]
+
+
+def _end_all(house: House) -> None:
+    """Within the same turn of the event loop, which waits for this process."""
+    with closing(sqlite3.connect(house.folder / "test.db")) as other, other:
+        other.execute("DELETE FROM auth_session")
+        other.execute("INSERT INTO auth_change (user_id, at) SELECT id, created_at FROM user")

@@ -249,6 +249,23 @@ def test_a_machine_that_was_stopped_for_a_while_is_right_from_its_first_answer_o
     assert statuses == {401}
 
 
+STOPPED_SECONDS = 1.5
+
+
+def delete_while_one_is_stopped(machines: Machines, user: User, credentials: Credentials) -> None:
+    """Whatever it is about to answer then, it would answer when it goes on."""
+    os.kill(machines.second.process.pid, signal.SIGSTOP)
+    threading.Timer(STOPPED_SECONDS, os.kill, (machines.second.process.pid, signal.SIGCONT)).start()
+    delete(machines, user, credentials)
+
+
+def test_a_machine_that_is_stopped_in_the_middle_of_its_work_tells_nothing_old_when_it_goes_on(machines: Machines):
+    rounds = [last_successes(machines, delete_while_one_is_stopped, ALL) for _ in range(ROUNDS)]
+    seconds = list(itertools.chain(*rounds))
+    print(told("last success while a machine is stopped", seconds))
+    assert max(seconds) < REVOKED_WITHIN
+
+
 def end_listening_to_postgresql(store: Store, _: RedisServer | None) -> int:
     ended = store.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

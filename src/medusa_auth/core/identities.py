@@ -21,10 +21,17 @@ from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
 from medusa_auth.errors import AuthenticationError, UnavailableError
 from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
+from medusa_auth.store.hearing import steady
 
 __all__ = ["Credential", "Identities"]
 
 T = TypeVar("T")
+
+# A turn of the event loop is much shorter, unless the process stood still in the middle of it.
+SHARED_WITHIN = 0.1  # seconds
+# More than a store may take for one question, less than the second within which what is revoked is refused.
+PROVEN_WITHIN = 0.95
+RETRY_AFTER_SECONDS = 1
 
 
 class Credential(NamedTuple):
@@ -80,6 +87,7 @@ class Identities:
         # What has been announced since each of the proofs under way began.
         self._proving: list[_Announced] = []
         self._heard: bool | None = None
+        self._heard_at = 0.0
         self._asked: dict[tuple[bytes, int], asyncio.Task[Identity]] = {}
 
     async def check(self, credential: Credential, now: datetime) -> Identity:
@@ -96,11 +104,15 @@ class Identities:
         """Forget whom the store says; False if it cannot be heard, and then nothing is remembered either.
 
         Whoever asks within one turn of the event loop shares an answer. It is as exact: all of them were in the queue,
-        and what they carry was received, before the first of them asked.
+        and what they carry was received, before the first of them asked. If the process stood still since then, it is
+        too old all the same.
         """
+        now = steady()
         if self._heard is None:
-            self._heard = self._forget_changed()
             asyncio.get_running_loop().call_soon(self._end_turn)
+        elif now <= self._heard_at + SHARED_WITHIN:
+            return self._heard
+        self._heard, self._heard_at = self._forget_changed(), now
         return self._heard
 
     def _end_turn(self) -> None:
@@ -146,7 +158,7 @@ class Identities:
 
     async def _ask(self, key: bytes, credential: Credential, now: datetime) -> Identity:
         announced = _Announced(set())
-        cleared = self._cleared
+        cleared, began_at = self._cleared, steady()
         self._proving.append(announced)
         try:
             known = await self._prove(credential, now)
@@ -154,6 +166,9 @@ class Identities:
                 known = self._cache.put(key, known)
         finally:
             self._proving.remove(announced)
+        if steady() > began_at + PROVEN_WITHIN:
+            # It was good when the store was asked, and whoever has joined meanwhile may have come long after that.
+            raise UnavailableError("The database takes too long right now.", retry_after=RETRY_AFTER_SECONDS)
         return known.identity
 
     async def _prove(self, credential: Credential, now: datetime) -> _Known:

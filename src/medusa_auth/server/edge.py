@@ -13,13 +13,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medusa_auth.core.ids import Random
-from medusa_auth.errors import AnswerError, ServerError
+from medusa_auth.errors import AnswerError, ServerError, UnavailableError
 from medusa_auth.server.identity import SAFE_METHODS
 from medusa_auth.server.origins import Origins, RawHeaders
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.responses import error_response
 from medusa_auth.server.routes import raw_path
 from medusa_auth.server.state import identity_in, origin_in, remember_origin
+from medusa_auth.server.telling import is_over, tell_any_time, told_until
 from medusa_auth.server.turnstile import Turnstile
 
 __all__ = ["Edge"]
@@ -34,6 +35,9 @@ SECURITY_HEADERS: RawHeaders = [
 CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 ADMIN = re.compile(r"/admin(/|$)", re.IGNORECASE)
 MAX_LOGGED_PATH = 256
+# Statuses from this one on tell nobody that a credential is good.
+FAILURES = 400
+RETRY_AFTER_SECONDS = 1
 
 
 @dataclass(slots=True)
@@ -65,12 +69,18 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        # One that comes after another on its connection begins in what is left of the other's context.
+        tell_any_time()
         path, request_id = raw_path(scope), f"{self._run}-{next(self._requests):x}"
         is_admin = ADMIN.match(path) is not None
         answer = _Answer(self._headers(scope, request_id, is_admin=is_admin))
 
         async def send_whole(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if message["status"] >= FAILURES:
+                    tell_any_time()
+                elif is_over(told_until()):
+                    raise UnavailableError("This took too long.", retry_after=RETRY_AFTER_SECONDS)
                 answer.status = message["status"]
                 message["headers"] = _merged(message["headers"], answer.headers)
             await send(message)

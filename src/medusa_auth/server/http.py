@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from medusa_auth.server.telling import is_over, told_until
 
 __all__ = ["MAX_HEAD_BYTES", "BoundedHttpProtocol"]
 
@@ -29,6 +32,7 @@ READ_SECONDS = 0.05
 _TOO_LARGE = b"431 Request Header Fields Too Large"
 _BAD_REQUEST = b"400 Bad Request"
 _TOO_MANY = b"429 Too Many Requests"
+_TOO_LATE = b"503 Service Unavailable\r\nretry-after: 1"
 
 
 class _RefusedError(Exception):
@@ -158,11 +162,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         self._refused = True
         if not self.transport.is_closing():
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n"
-                b"x-content-type-options: nosniff\r\n\r\n"
-            )
+            self.transport.write(_last_answer(status))
             self.transport.close()
+
+
+def _last_answer(status: bytes) -> bytes:
+    """For a connection that is closed then."""
+    return (
+        b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
+    )
 
 
 class _Joining:
@@ -175,6 +183,8 @@ class _Joining:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
+        # When it is too late to tell it.
+        self._until = inf
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -183,6 +193,7 @@ class _Joining:
         if not self._held:
             self._loop.call_soon(self._write_held)
         self._held.append(data)
+        self._until = min(self._until, told_until())
 
     def close(self) -> None:
         self._write_held()
@@ -198,6 +209,14 @@ class _Joining:
     def _write_held(self) -> None:
         if self._held:
             held, self._held = self._held, []
+            until, self._until = self._until, inf
             # Whoever asked may have gone away meanwhile.
-            if not self._transport.is_closing():
+            if self._transport.is_closing():
+                return
+            if not is_over(until):
                 self._transport.write(b"".join(held))
+                return
+            # An answer that has been begun can only be broken off.
+            if held[0].startswith(b"HTTP/"):
+                self._transport.write(_last_answer(_TOO_LATE))
+            self._transport.close()

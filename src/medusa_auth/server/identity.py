@@ -15,6 +15,7 @@ from medusa_auth.model import Identity, Method
 from medusa_auth.server.cookies import SessionCookie
 from medusa_auth.server.origins import Origins
 from medusa_auth.server.state import origin_of, remember_identity
+from medusa_auth.server.telling import tell_soon
 from medusa_auth.wire import API_TOKEN_HEADER
 
 __all__ = ["Identify"]
@@ -36,6 +37,9 @@ class Identify:
     async def __call__(self, request: Request) -> Identity:
         """Who it is. Raises AuthenticationError, ForbiddenError, UnsupportedMediaTypeError, UnavailableError."""
         now = self._clock()
+        if request.method in SAFE_METHODS:
+            # What was done was allowed when it was done, and may be told at any time.
+            tell_soon()
         for credential in self._credentials(request.headers):
             try:
                 identity = await self._identities.check(credential, now)

@@ -1,0 +1,38 @@
+"""Who asks is told soon after it was looked at, or not at all.
+
+A process may stand still at any point: stopped, swapped out, its machine suspended. If that is between a check and its
+answer, what was revoked meanwhile would be told to be good, however much later.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from math import inf
+
+from medusa_auth.store.hearing import steady
+
+__all__ = ["is_over", "tell_any_time", "tell_soon", "told_until"]
+
+# From the beginning of a check to its answer, in seconds: more than a store may take, less than what is promised.
+TOLD_WITHIN = 0.95
+
+_until: ContextVar[float] = ContextVar("told_until", default=inf)
+
+
+def tell_any_time() -> None:
+    """Said of an answer that tells nobody that a credential is good."""
+    _until.set(inf)
+
+
+def tell_soon() -> None:
+    """Said by whoever begins to look at who asks."""
+    _until.set(steady() + TOLD_WITHIN)
+
+
+def told_until() -> float:
+    """The moment after which this request's answer is too old."""
+    return _until.get()
+
+
+def is_over(moment: float) -> bool:
+    return moment < inf and steady() > moment
