@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.results import Figure, Results, figures_of
+from medusa_auth.core.identities import PROVEN_WITHIN
 from medusa_auth.core.sessions import TOUCH_EVERY
 from medusa_auth.settings import Settings
 from medusa_auth.store.hearing import ASK_EVERY, HEARD_WITHIN
@@ -58,6 +59,7 @@ def _facts() -> dict[str, Any]:
         "heard_within": HEARD_WITHIN,
         "farthest": (HEARD_WITHIN - ASK_EVERY) / 2 * 1000,
         "answer_within": ANSWER_WITHIN,
+        "proven_within": PROVEN_WITHIN,
         "cached": Settings.identities_cached,
         "queue": Settings.hashing_queue,
         "remembered": REMEMBERED,

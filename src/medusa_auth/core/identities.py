@@ -23,13 +23,13 @@ from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
 from medusa_auth.store.hearing import steady
 
-__all__ = ["Credential", "Identities"]
+__all__ = ["PROVEN_WITHIN", "Credential", "Identities"]
 
 T = TypeVar("T")
 
 # A turn of the event loop is much shorter, unless the process stood still in the middle of it.
 SHARED_WITHIN = 0.1  # seconds
-# More than a store may take for one question, less than the second within which what is revoked is refused.
+# Seconds: more than a store may take for one question, less than the one within which what is revoked is refused.
 PROVEN_WITHIN = 0.95
 RETRY_AFTER_SECONDS = 1
 

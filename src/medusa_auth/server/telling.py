@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextvars import ContextVar
 from math import inf
 
+from medusa_auth.core.identities import PROVEN_WITHIN
 from medusa_auth.store.hearing import steady
 
 __all__ = ["is_over", "tell_any_time", "tell_soon", "told_until"]
 
-# From the beginning of a check to its answer, in seconds: more than a store may take, less than what is promised.
-TOLD_WITHIN = 0.95
+# From the beginning of a check to its answer, in seconds: not more than for its proof.
+TOLD_WITHIN = PROVEN_WITHIN
 
 _until: ContextVar[float] = ContextVar("told_until", default=inf)
 
