@@ -78,6 +78,7 @@ class Proxy:
 
     delay = 2.0
 
+
     def __init__(self, target: int) -> None:
         self._target = target
         self._how, self._word = How.PASS, b""
@@ -97,6 +98,10 @@ class Proxy:
             for connection in self._connections:
                 if connection.said(word):
                     connection.cut()
+
+    def lead_to(self, target: int) -> None:
+        """Whoever connects from now on; who is connected stays where they are."""
+        self._target = target
 
     def how_for(self, connection: Connection) -> How:
         return self._how if connection.said(self._word) else How.PASS

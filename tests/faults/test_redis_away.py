@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -384,3 +385,31 @@ def test_a_listening_connection_that_is_closed_again_and_again_costs_no_answer(
 def clients(redis: RedisServer) -> Sequence[dict[str, str]]:
     found: Sequence[dict[str, str]] = redis.say("CLIENT LIST")
     return found
+
+
+def succeed(old: RedisServer, new: RedisServer) -> None:
+    """`new` has what `old` has, and is the primary; `old` lives on as its replica, and cuts nobody off."""
+    old.say("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+    new.say("REPLICAOF", "127.0.0.1", old.port)
+    until(lambda: b"connected" in new.say("ROLE"), "nothing is copied")
+    new.say("REPLICAOF", "NO", "ONE")
+    old.say("REPLICAOF", "127.0.0.1", new.port)
+
+
+def test_when_the_address_leads_to_a_new_primary_the_old_one_is_asked_no_more(store: Store, tmp_path: Path):
+    with (
+        redis_server() as old,
+        redis_server() as new,
+        closing(Proxy(old.port)) as line,
+        serving(tmp_path / "server", store.url, redis=f"redis://127.0.0.1:{line.port}") as server,
+    ):
+        log_in = partial(server.call, "POST", "/admin/auth", None, login())
+        # Over several connections, each of which has to be left.
+        cookies = [{"Cookie": answer.headers["set-cookie"].partition(";")[0]} for answer in at_once([log_in] * 8)]
+        succeed(old, new)
+        line.lead_to(new.port)
+        took = until(lambda: "Redis answers again" in lines(server), "it does not answer", RECOVERED_WITHIN)
+        print(f"used again after {took:.2f} s")
+        ended = [partial(server.call, "DELETE", "/admin/auth", cookie) for cookie in cookies]
+        assert {answer.status for answer in at_once([*[log_in] * 8, *ended])} == {200}
+        assert {server.get(cookie) for cookie in cookies} == {401}
