@@ -413,3 +413,11 @@ def test_when_the_address_leads_to_a_new_primary_the_old_one_is_asked_no_more(st
         ended = [partial(server.call, "DELETE", "/admin/auth", cookie) for cookie in cookies]
         assert {answer.status for answer in at_once([*[log_in] * 8, *ended])} == {200}
         assert {server.get(cookie) for cookie in cookies} == {401}
+
+
+def test_a_redis_that_answers_byte_by_byte_is_not_ready_soon(server: Server, line: Proxy):
+    line.switch(How.TRICKLE)
+    # Of those that ask on, the first may still be answered over a connection that is there.
+    answers = [server.call("GET", "/ready") for _ in range(3)]
+    assert max(answer.seconds for answer in answers) < SOON
+    assert (answers[-1].status, answers[-1].json()["stores"]) == (503, {"database": True, "redis": False})

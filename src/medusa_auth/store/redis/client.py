@@ -15,6 +15,7 @@ from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.store.redis.failures import Failures
 from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
+from medusa_auth.store.turns import ANSWER_WITHIN
 
 __all__ = ["RedisClient"]
 
@@ -77,7 +78,12 @@ class RedisClient:
 
     async def ping(self) -> None:
         """Raises UnavailableError if it cannot be reached."""
-        await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
+        try:
+            # One that answers bit by bit can take any time, for each bit is an answer in time.
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
+        except TimeoutError:
+            raise _unavailable() from None
 
     def close(self) -> None:
         if self._client is not None:
