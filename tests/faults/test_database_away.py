@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 from tests.faults.proxy import How, Proxy
@@ -175,3 +177,29 @@ def test_while_announcements_are_heard_a_remembered_credential_needs_no_records(
     session_id = store.session_id(cached)
     store.write(lambda tx: store.parts.sessions.end(tx, session_id, store.parts.clock()))
     until(lambda: server.get(cached) == 503, "what is revoked is still good", 1.0)
+
+
+@contextmanager
+def read_only(store: Store) -> Iterator[None]:
+    """For connections that are made meanwhile, and they are all: as on a standby, until the address leads elsewhere."""
+    url = make_url(store.url)
+    name, beside = url.database, url.set(database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(beside, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+        try:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+
+
+def test_a_connection_to_a_database_that_takes_no_writes_is_not_kept(server: Server, store: Store):
+    token = store.bearer()
+    log_in = partial(server.call, "POST", "/admin/auth", None, login())
+    with read_only(store):
+        until(lambda: server.get(token) == 200, "nothing is read", RECOVERED_WITHIN)
+        for answer in at_once([log_in] * 8):
+            assert (answer.status, answer.headers.get("retry-after")) == (503, "1")
+    took = until(lambda: log_in().status == 200, "no login", RECOVERED_WITHIN)
+    print(f"a login {took:.2f} s after writes were taken again")
+    assert {answer.status for answer in at_once([log_in] * 8)} == {200}
