@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.faults.proxy import How, Proxy
 from tests.faults.servers import Answer, Headers, Server, Store, at_once, login, serving, through, told, until
 
 from medusa_auth.core.ids import secret_hash
+from medusa_auth.store.sql.postgres_connections import BoundedConnection
 
 # What each connection says first: its application_name.
 RECORDS, LISTENER = b"medusa-auth\0", b"medusa-auth changes\0"
@@ -203,3 +205,18 @@ def test_a_connection_to_a_database_that_takes_no_writes_is_not_kept(server: Ser
     took = until(lambda: log_in().status == 200, "no login", RECOVERED_WITHIN)
     print(f"a login {took:.2f} s after writes were taken again")
     assert {answer.status for answer in at_once([log_in] * 8)} == {200}
+
+
+def test_a_connection_over_which_answers_come_byte_by_byte_is_given_up(store: Store):
+    with (
+        closing(Proxy(make_url(store.url).port or 5432)) as line,
+        BoundedConnection.connect(through(store.url, line.port)) as connection,
+    ):
+        # So that there is always another one, whenever the client looks.
+        line.pause = 0.05
+        line.switch(How.TRICKLE)
+        started = time.monotonic()
+        with pytest.raises(psycopg.OperationalError, match="does not answer"):
+            connection.execute("SELECT repeat('a', 100)")
+        assert time.monotonic() - started < SOON
+        assert connection.closed
