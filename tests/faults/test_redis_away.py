@@ -190,6 +190,25 @@ def test_no_password_is_hashed_for_a_login_while_redis_is_away(
     assert all(is_away(answer) for answer in [*full, *away])
 
 
+def test_no_password_is_hashed_for_a_reset_while_redis_is_away(
+    store: Store, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEDUSA_AUTH_HASHING_THREADS", "1")
+    monkeypatch.setenv("MEDUSA_AUTH_HASHING_QUEUE", "0")
+    user = store.user("forgot@example.com")
+    token = store.write(lambda tx: store.parts.resets.issue(tx, user, store.parts.clock()))
+    with serving(tmp_path / "server", store.url, redis=redis.url) as server:
+        body = {"token": token, "password": NEW_PASSWORD}
+        reset = partial(server.call, "POST", "/admin/users/reset-password", None, body)
+        redis.pause()
+        try:
+            answers = at_once([reset] * 20)
+        finally:
+            redis.resume()
+        assert all(is_away(answer) for answer in answers)
+        until(lambda: reset().status == 200, "no reset", RECOVERED_WITHIN)
+
+
 def test_a_redis_that_stood_still_for_a_while_is_missed_soon_and_used_again(
     server: Server, store: Store, redis: RedisServer
 ):
