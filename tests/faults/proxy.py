@@ -19,6 +19,8 @@ class How(Enum):
 
     PASS = auto()
     SLOW = auto()
+    # What the server sends arrives byte by byte, each of them in time.
+    TRICKLE = auto()
     # Taken, acknowledged by the kernel, and gone, in both directions; for a connection that lost something, for ever.
     BLACK_HOLE = auto()
     # Each connection that stands, and each new one as soon as something is sent over it.
@@ -57,10 +59,18 @@ class Connection:
                 if source is self._ends[0] and len(self._first) < CHUNK:
                     self._first += chunk
                 if self._may_pass():
-                    target.sendall(chunk)
+                    self._send(chunk, target)
             if self._lost:
                 return
         self.cut()
+
+    def _send(self, chunk: bytes, target: socket.socket) -> None:
+        sent = 0
+        while target is self._ends[0] and sent < len(chunk) and self._proxy.how_for(self) is How.TRICKLE:
+            target.sendall(chunk[sent : sent + 1])
+            sent += 1
+            time.sleep(self._proxy.pause)
+        target.sendall(chunk[sent:])
 
     def _may_pass(self) -> bool:
         how = self._proxy.how_for(self)
@@ -77,6 +87,7 @@ class Proxy:
     """Listens on a free port of the loopback for whoever wants `target`, a port of the loopback."""
 
     delay = 2.0
+    pause = 0.3
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -97,6 +108,10 @@ class Proxy:
             for connection in self._connections:
                 if connection.said(word):
                     connection.cut()
+
+    def lead_to(self, target: int) -> None:
+        """Whoever connects from now on; who is connected stays where they are."""
+        self._target = target
 
     def how_for(self, connection: Connection) -> How:
         return self._how if connection.said(self._word) else How.PASS

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 from tests.faults.proxy import How, Proxy
 from tests.faults.servers import Answer, Headers, Server, Store, at_once, login, serving, through, told, until
 
 from medusa_auth.core.ids import secret_hash
+from medusa_auth.store.sql.postgres_connections import BoundedConnection
 
 # What each connection says first: its application_name.
 RECORDS, LISTENER = b"medusa-auth\0", b"medusa-auth changes\0"
@@ -175,3 +179,44 @@ def test_while_announcements_are_heard_a_remembered_credential_needs_no_records(
     session_id = store.session_id(cached)
     store.write(lambda tx: store.parts.sessions.end(tx, session_id, store.parts.clock()))
     until(lambda: server.get(cached) == 503, "what is revoked is still good", 1.0)
+
+
+@contextmanager
+def read_only(store: Store) -> Iterator[None]:
+    """For connections that are made meanwhile, and they are all: as on a standby, until the address leads elsewhere."""
+    url = make_url(store.url)
+    name, beside = url.database, url.set(database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(beside, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+        try:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+
+
+def test_a_connection_to_a_database_that_takes_no_writes_is_not_kept(server: Server, store: Store):
+    token = store.bearer()
+    log_in = partial(server.call, "POST", "/admin/auth", None, login())
+    with read_only(store):
+        until(lambda: server.get(token) == 200, "nothing is read", RECOVERED_WITHIN)
+        for answer in at_once([log_in] * 8):
+            assert (answer.status, answer.headers.get("retry-after")) == (503, "1")
+    took = until(lambda: log_in().status == 200, "no login", RECOVERED_WITHIN)
+    print(f"a login {took:.2f} s after writes were taken again")
+    assert {answer.status for answer in at_once([log_in] * 8)} == {200}
+
+
+def test_a_connection_over_which_answers_come_byte_by_byte_is_given_up(store: Store):
+    with (
+        closing(Proxy(make_url(store.url).port or 5432)) as line,
+        BoundedConnection.connect(through(store.url, line.port)) as connection,
+    ):
+        # So that there is always another one, whenever the client looks.
+        line.pause = 0.05
+        line.switch(How.TRICKLE)
+        started = time.monotonic()
+        with pytest.raises(psycopg.OperationalError, match="does not answer"):
+            connection.execute("SELECT repeat('a', 100)")
+        assert time.monotonic() - started < SOON
+        assert connection.closed

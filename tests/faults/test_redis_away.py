@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -187,6 +188,25 @@ def test_no_password_is_hashed_for_a_login_while_redis_is_away(
         finally:
             redis.resume()
     assert all(is_away(answer) for answer in [*full, *away])
+
+
+def test_no_password_is_hashed_for_a_reset_while_redis_is_away(
+    store: Store, redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEDUSA_AUTH_HASHING_THREADS", "1")
+    monkeypatch.setenv("MEDUSA_AUTH_HASHING_QUEUE", "0")
+    user = store.user("forgot@example.com")
+    token = store.write(lambda tx: store.parts.resets.issue(tx, user, store.parts.clock()))
+    with serving(tmp_path / "server", store.url, redis=redis.url) as server:
+        body = {"token": token, "password": NEW_PASSWORD}
+        reset = partial(server.call, "POST", "/admin/users/reset-password", None, body)
+        redis.pause()
+        try:
+            answers = at_once([reset] * 20)
+        finally:
+            redis.resume()
+        assert all(is_away(answer) for answer in answers)
+        until(lambda: reset().status == 200, "no reset", RECOVERED_WITHIN)
 
 
 def test_a_redis_that_stood_still_for_a_while_is_missed_soon_and_used_again(
@@ -384,3 +404,39 @@ def test_a_listening_connection_that_is_closed_again_and_again_costs_no_answer(
 def clients(redis: RedisServer) -> Sequence[dict[str, str]]:
     found: Sequence[dict[str, str]] = redis.say("CLIENT LIST")
     return found
+
+
+def succeed(old: RedisServer, new: RedisServer) -> None:
+    """`new` has what `old` has, and is the primary; `old` lives on as its replica, and cuts nobody off."""
+    old.say("CONFIG", "SET", "repl-diskless-sync-delay", 0)
+    new.say("REPLICAOF", "127.0.0.1", old.port)
+    until(lambda: b"connected" in new.say("ROLE"), "nothing is copied")
+    new.say("REPLICAOF", "NO", "ONE")
+    old.say("REPLICAOF", "127.0.0.1", new.port)
+
+
+def test_when_the_address_leads_to_a_new_primary_the_old_one_is_asked_no_more(store: Store, tmp_path: Path):
+    with (
+        redis_server() as old,
+        redis_server() as new,
+        closing(Proxy(old.port)) as line,
+        serving(tmp_path / "server", store.url, redis=f"redis://127.0.0.1:{line.port}") as server,
+    ):
+        log_in = partial(server.call, "POST", "/admin/auth", None, login())
+        # Over several connections, each of which has to be left.
+        cookies = [{"Cookie": answer.headers["set-cookie"].partition(";")[0]} for answer in at_once([log_in] * 8)]
+        succeed(old, new)
+        line.lead_to(new.port)
+        took = until(lambda: "Redis answers again" in lines(server), "it does not answer", RECOVERED_WITHIN)
+        print(f"used again after {took:.2f} s")
+        ended = [partial(server.call, "DELETE", "/admin/auth", cookie) for cookie in cookies]
+        assert {answer.status for answer in at_once([*[log_in] * 8, *ended])} == {200}
+        assert {server.get(cookie) for cookie in cookies} == {401}
+
+
+def test_a_redis_that_answers_byte_by_byte_is_not_ready_soon(server: Server, line: Proxy):
+    line.switch(How.TRICKLE)
+    # Of those that ask on, the first may still be answered over a connection that is there.
+    answers = [server.call("GET", "/ready") for _ in range(3)]
+    assert max(answer.seconds for answer in answers) < SOON
+    assert (answers[-1].status, answers[-1].json()["stores"]) == (503, {"database": True, "redis": False})

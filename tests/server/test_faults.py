@@ -44,6 +44,22 @@ def test_while_another_process_holds_the_database_writes_are_503_and_checks_go_o
 
 
 @on_sqlite
+def test_a_session_that_is_over_is_401_also_while_that_cannot_be_written(server: Running):
+    client, api_token = server.sign_in(), server.api_token()[0]
+    server.clock.advance(hours=2)
+    connection = sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        assert client.get("/admin/auth").status_code == 401
+        both = client.get("/admin/auth", headers={"x-medusa-access-token": api_token})
+        assert both.status_code == 200, "the credential that is good is looked at, too"
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+    assert client.get("/admin/auth").status_code == 401
+
+
+@on_sqlite
 def test_without_its_tables_the_server_is_alive_and_not_ready(server: Running):
     client = server.sign_in()
     with sqlite3.connect(server.parts.settings.data_dir / "medusa-auth.db") as connection:

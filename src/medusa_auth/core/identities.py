@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -185,8 +186,9 @@ class Identities:
 
         session, user = _found(await self._records.look(self._sessions.find_with_users, session_id))
         if self._sessions.rules.is_over(session, now):
-            # Whoever shares it would keep it.
-            await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
+            # Whoever shares it would keep it. It is over for us, too, while that cannot be written.
+            with suppress(UnavailableError):
+                await self._records.write(lambda tx: self._sessions.end(tx, session_id, now))
             raise AuthenticationError
         due_at = self._sessions.rules.due_at(session)
         if now >= due_at and await self._touched(lambda tx: tx.sessions.touch(session.id_hash, now)):

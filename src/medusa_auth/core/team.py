@@ -195,8 +195,15 @@ class Team:
         Raises AuthenticationError, the same whatever is wrong with the token, and InvalidRequestError for a password
         that is not good enough: then the token is still good.
         """
+
+        def check(tx: Transaction) -> User:
+            user = self._resets.check(tx, token, email, clock())
+            # A new password ends all sessions: while they cannot be asked for, none is hashed.
+            tx.sessions.get("")
+            return user
+
         try:
-            user = await self._records.read(lambda tx: self._resets.check(tx, token, email, clock()))
+            user = await self._records.read(check)
             password_hash = await self._hashed(NewUser(password, user.first_name, user.last_name), user.email)
 
             def use(tx: Transaction) -> User:

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from redis import Redis, RedisCluster
 from redis import exceptions as redis_errors
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from medusa_auth.errors import SettingsError, UnavailableError
 from medusa_auth.store.redis.failures import Failures
 from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
+from medusa_auth.store.turns import ANSWER_WITHIN
 
 __all__ = ["RedisClient"]
 
@@ -55,11 +56,15 @@ class RedisClient:
         except (RedisError, RedisClusterException, OSError) as error:
             if isinstance(error, _AWAY):
                 self._away_until = max(self._away_until, time.monotonic() + AWAY_SECONDS)
+            elif isinstance(error, ReadOnlyError):
+                self._connect_anew()
             self.failures.tell(error)
             raise _unavailable() from None
 
     def set_away(self, *, away: bool) -> None:
         """Said by whoever listens all the time: while it is away nobody waits for it."""
+        if away:
+            self._connect_anew()
         self._away_until = float("inf" if away else "-inf")
 
     def answers(self) -> bool:
@@ -73,7 +78,12 @@ class RedisClient:
 
     async def ping(self) -> None:
         """Raises UnavailableError if it cannot be reached."""
-        await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
+        try:
+            # One that answers bit by bit can take any time, for each bit is an answer in time.
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await asyncio.get_running_loop().run_in_executor(None, self.call, _ping)
+        except TimeoutError:
+            raise _unavailable() from None
 
     def close(self) -> None:
         if self._client is not None:
@@ -81,9 +91,15 @@ class RedisClient:
 
     def _connected(self) -> Redis | RedisCluster:
         with self._lock:
-            if self._client is None:
-                self._client = self.servers.client()
-            return self._client
+            client = self._client
+            if client is None:
+                client = self._client = self.servers.client()
+            return client
+
+    def _connect_anew(self) -> None:
+        """What was the primary may have become a replica, and lives, and its address lead to another one by now."""
+        # Its connections are closed when the last one who asks over them has done so.
+        self._client = None
 
 
 def _ping(redis: Redis | RedisCluster) -> object:

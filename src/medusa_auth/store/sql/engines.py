@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -45,6 +45,8 @@ CONNECT_SECONDS = 2
 # Who is no request may wait for longer.
 PATIENT_SECONDS = 60
 PATIENT_CONNECT_SECONDS = 5
+# PostgreSQL, appendix A: read_only_sql_transaction.
+READ_ONLY = "25006"
 
 _BEGIN = "medusa_auth_begin"
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
@@ -166,6 +168,7 @@ def _postgresql(url: str, *, patient: bool) -> Database:
 
     if not patient:
         event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "handle_error", _renew_if_read_only)
     return Database(engine, POSTGRESQL_WRITERS)
 
 
@@ -174,6 +177,16 @@ def _connect(_: object, __: object, args: Any, options: dict[str, Any]) -> Any:
     from medusa_auth.store.sql.postgres_connections import BoundedConnection  # noqa: PLC0415
 
     return BoundedConnection.connect(*args, **options)
+
+
+def _renew_if_read_only(context: ExceptionContext) -> None:
+    """What was connected to while the server took no writes may never take one, and whoever connects anew may write.
+
+    So it is with a standby, when the address leads to a primary by now, and after `default_transaction_read_only`.
+    """
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        # Then the pool has none of its connections used again.
+        context.is_disconnect = True
 
 
 def _sqlite(url: str, *, patient: bool) -> Database:

@@ -27,17 +27,18 @@ class BoundedConnection(psycopg.Connection[Any]):
         return super().wait(self._limited(gen), *args, **kwargs)
 
     def _limited(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-        """As `gen`, which is asked every now and then even when nothing has come."""
+        """As `gen`, which is asked every now and then even when nothing has come, and for each bit that has."""
         until = time.monotonic() + ANSWER_SECONDS
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if not ready and time.monotonic() > until:
+                # First, for all of the answer may be there: this process may have stood still.
+                wanted = gen.send(ready)
+                if time.monotonic() > until:
                     # What it would say later would be taken for the answer to something else.
                     self.close()
                     raise psycopg.OperationalError("the server does not answer")
-                wanted = gen.send(ready)
         except StopIteration as end:
             result: T = end.value
             return result
