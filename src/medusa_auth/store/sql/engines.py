@@ -137,9 +137,9 @@ def connected(url: str, problem: str = "The database cannot be used: {reason}.")
         engine.dispose()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The driver's sentence, which names host and user, and never a password."""
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
 
 
 def open_database(url: str, *, patient: bool = False) -> Database:
