@@ -29,6 +29,7 @@ __all__ = [
     "open_database",
     "place",
     "psycopg_url",
+    "server_options",
     "sqlalchemy_url",
 ]
 
@@ -47,6 +48,10 @@ PATIENT_SECONDS = 60
 PATIENT_CONNECT_SECONDS = 5
 
 _BEGIN = "medusa_auth_begin"
+# What psycopg would take for its own, and PostgreSQL does not know: a transaction that commits by itself, for one.
+_DRIVERS_OPTIONS = frozenset(
+    {"autocommit", "conninfo", "context", "cursor_factory", "prepare_threshold", "row_factory"}
+)
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
 
 
@@ -100,6 +105,11 @@ def psycopg_url(url: str) -> str:
     return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def server_options(url: str, ours: str) -> str:
+    """What PostgreSQL is told when it is connected to: what `url` says (a `search_path`), and `ours`, which counts."""
+    return " ".join((*_parsed(url).normalized_query.get("options", ()), ours))
+
+
 def place(url: str) -> str:
     """Where `url` leads, for people: neither its name nor its password is said."""
     parts = _parsed(url)
@@ -120,6 +130,8 @@ def _parsed(url: str) -> URL:
             "The database's URL cannot be read. It looks like postgresql://user:password@host:5432/database, and in "
             "the password @ is written %40, : %3A, / %2F and % %25."
         )
+    if strange := sorted(_DRIVERS_OPTIONS.intersection(parts.query)):
+        raise SettingsError(f"The database's URL has an option that PostgreSQL does not know: {strange[0]}.")
     return parts
 
 
@@ -160,7 +172,9 @@ def _postgresql(url: str, *, patient: bool) -> Database:
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT,
             "application_name": "medusa-auth",
-            "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}",
+            "options": server_options(
+                url, f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}"
+            ),
         },
     )
 

@@ -16,7 +16,14 @@ import psycopg
 
 from medusa_auth.store.failures import Failures
 from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing, steady
-from medusa_auth.store.sql.engines import CONNECT_SECONDS, STATEMENT_TIMEOUT, TCP_USER_TIMEOUT, first_line, psycopg_url
+from medusa_auth.store.sql.engines import (
+    CONNECT_SECONDS,
+    STATEMENT_TIMEOUT,
+    TCP_USER_TIMEOUT,
+    first_line,
+    psycopg_url,
+    server_options,
+)
 from medusa_auth.store.sql.postgres_connections import BoundedConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
@@ -48,6 +55,7 @@ class PostgresChanges:
         failures: Failures | None = None,
     ) -> None:
         self._url = psycopg_url(url)
+        self._options = server_options(url, f"-c statement_timeout={STATEMENT_TIMEOUT}")
         self._end_sessions = end_sessions
         self._failures = failures or Failures("The database", first_line)
         self._was_away = False
@@ -95,7 +103,7 @@ class PostgresChanges:
             connect_timeout=CONNECT_SECONDS,
             application_name="medusa-auth changes",
             tcp_user_timeout=TCP_USER_TIMEOUT,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT}",
+            options=self._options,
         ) as connection:
             _check_direct(connection)
             self._told_of_pooler = False
