@@ -291,6 +291,8 @@ BAD = {
     "redis+cluster://:secret@host/1": "no databases",
     "redis+cluster://host?secret=1": "an option after the ? that is not known",
     "rediss://:secret@host?ssl_ca_certs=nowhere": "ssl_ca_certs is not a file",
+    "rediss://:secret@host?ssl_cert_reqs=CERT_REQUIRED": "an option after the ? whose value is not known",
+    "rediss+cluster://:secret@host?ssl_cert_reqs=CERT_REQUIRED": "an option after the ? whose value is not known",
 }
 
 
