@@ -47,6 +47,7 @@ _CODES = {
 }
 _MORE_CODES = {
     "MISCONF": "it cannot write to its disk, and takes no writes (MISCONF)",
+    "DB": "it has no database with the number at the end of REDIS_URL",
     "NOREPLICAS": "it has too few replicas, and takes no writes (NOREPLICAS)",
 }
 
