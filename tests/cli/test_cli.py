@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import sqlite3
@@ -148,6 +149,22 @@ def test_a_session_that_cannot_be_kept_is_ended_and_an_error_of_one_line(tmp_pat
     assert re.fullmatch(r"Error: \S+/session.json, where the session is kept, cannot be used: [\w ]+\.\n", told)
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "medusa-auth.db")) as connection:
         assert connection.execute("SELECT count(*) FROM auth_session").fetchone() == (0,)
+
+
+def test_ctrl_c_ends_a_command_that_waits_for_a_password(tmp_path: Path):
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "users", "create", "--email", "a@b.co", "--data-dir", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        told = b""
+        while b"Password" not in told:
+            told += os.read(ours, 1024)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
 
 
 @pytest.mark.parametrize(
