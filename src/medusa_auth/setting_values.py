@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parseaddr
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 __all__ = [
     "SMTP_PORTS",
@@ -27,6 +27,7 @@ __all__ = [
     "secret",
     "secrets",
     "smtp_url",
+    "text",
 ]
 
 # RFC 6409, and RFC 8314 for TLS from the start.
@@ -77,6 +78,8 @@ def count(value: str, *, least: int) -> int:
 
 
 def header_or_off(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("a header can carry printable ASCII in one line")
     return "off" if value.lower() in ("off", "0", "no", "false") else value
 
 
@@ -133,6 +136,7 @@ def public_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
         raise ValueError("an address such as https://admin.example.com is needed")
+    _check_port(parts)
     return value.rstrip("/")
 
 
@@ -146,10 +150,22 @@ def smtp_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in SMTP_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("smtp://, smtp+starttls:// or smtps:// and a host is needed")
+    _check_port(parts)
+    return value
+
+
+def _check_port(parts: SplitResult) -> None:
     try:
         parts.port  # noqa: B018 - raises
     except ValueError:
-        raise ValueError("the port is not a number") from None
+        raise ValueError("the port is not a number up to 65535") from None
+
+
+def text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it is not UTF-8") from None
     return value
 
 

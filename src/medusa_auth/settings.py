@@ -97,7 +97,7 @@ class Settings:
         secret=True,
     )
     redis_prefix: str = _setting(
-        "MEDUSA_AUTH_REDIS_PREFIX", str, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
+        "MEDUSA_AUTH_REDIS_PREFIX", parse.text, "", "Comes before every key in Redis, as Medusa's `redis_prefix`."
     )
     shared: bool = _setting(
         "MEDUSA_AUTH_SHARED",

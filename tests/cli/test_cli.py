@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -137,6 +139,32 @@ def test_a_session_of_ones_own_is_kept_for_its_owner_alone(tmp_path: Path):
         cli(tmp_path, "logout")
         assert not path.exists()
     assert "Not signed in" in cli(tmp_path, "whoami", status=1)
+
+
+def test_a_session_that_cannot_be_kept_is_ended_and_an_error_of_one_line(tmp_path: Path):
+    cli(tmp_path, "users", "create", "--email", "a@b.co", "--password-stdin", stdin="secret")
+    (tmp_path / "state").touch()
+    with serving(tmp_path) as (url, _, _):
+        told = cli(tmp_path, "login", url, "--email", "a@b.co", "--password-stdin", stdin="secret", status=1)
+    assert re.fullmatch(r"Error: \S+/session.json, where the session is kept, cannot be used: [\w ]+\.\n", told)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "medusa-auth.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM auth_session").fetchone() == (0,)
+
+
+def test_ctrl_c_ends_a_command_that_waits_for_a_password(tmp_path: Path):
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "users", "create", "--email", "a@b.co", "--data-dir", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as process:
+        told = b""
+        while b"Password" not in told:
+            told += os.read(ours, 1024)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
 
 
 @pytest.mark.parametrize(

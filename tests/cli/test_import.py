@@ -191,7 +191,8 @@ def test_an_address_that_somebody_else_has_here_is_left_to_them(source: str, tar
 
 
 def test_a_token_that_is_not_of_one_user_alone_or_too_weak_does_not_come(source: str, target: Target):
-    for number, token in enumerate(["shared-by-two", "shared-by-two", "short", "password1", "taken-here-already"]):
+    tokens = ["shared-by-two", "shared-by-two", "short", "password1", "taken-here-already", "with-an\nend-of-line"]
+    for number, token in enumerate(tokens):
         add_user(source, f"usr_{number}", f"u{number}@example.com", api_token=token)
     add_user(source, "usr_9", "gone@example.com", api_token="shared-by-two", deleted_at="2024-01-01Z")
     create = command("users", "create", "--email", "here@example.com", "--password-stdin")
@@ -201,7 +202,8 @@ def test_a_token_that_is_not_of_one_user_alone_or_too_weak_does_not_come(source:
         "INSERT INTO auth_api_token (id, user_id, name, token_hash, created_at) "
         f"VALUES ('tok_1', 'usr_here', 'job', '{taken}', '2024-01-01 00:00:00')"
     )
-    for arguments in ([], ["--apply"]):
+    # At last also who is deleted is there.
+    for arguments, outcome, users in (([], "new", 6), (["--apply"], "new", 6), (["--apply"], "already there", 7)):
         said = run_import(target, source, *arguments, status=3)
         for number, reason in enumerate(
             [
@@ -210,11 +212,12 @@ def test_a_token_that_is_not_of_one_user_alone_or_too_weak_does_not_come(source:
                 "api_token is too short",
                 "api_token is a common password",
                 "somebody has the same one here",
+                "api_token must not have control characters",
             ]
         ):
             where = f"In part user usr_{number}, u{number}@example.com: the API token did not come over: "
             assert where + reason in said
-        assert counts(said)["new"] == (5, 0)
+        assert counts(said)[outcome] == (users, 0)
     assert target.tokens() == [("usr_here", "job", taken)]
     for token in ("shared-by-two", "password1", "taken-here-already"):
         assert token not in said

@@ -6,12 +6,17 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+from tests.faults.proxy import How, Proxy
 
 from medusa_auth.errors import UnavailableError
+from medusa_auth.store.failures import Failures
 from medusa_auth.store.hearing import MAX_NAMES
+from medusa_auth.store.sql.engines import first_line
 from medusa_auth.store.sql.postgres_changes import PostgresChanges
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
@@ -75,3 +80,37 @@ def test_while_nobody_polls_no_more_users_are_kept_than_a_bound(new_postgresql: 
     assert changes.poll() is None
     assert changes.poll() == set()
     changes.close()
+
+
+def test_while_the_database_is_away_the_log_says_why_once_and_then_that_it_answers_again(
+    new_postgresql: Callable[[], str], caplog: pytest.LogCaptureFixture
+):
+    told: list[str] = []
+
+    def reason(error: BaseException) -> str:
+        told.append(first_line(error))
+        return told[-1]
+
+    def wait(happened: Callable[[], bool]) -> None:
+        ends_at = time.monotonic() + 10
+        while not happened():
+            assert time.monotonic() < ends_at
+            time.sleep(0.01)
+
+    url = make_url(new_postgresql())
+    assert url.port is not None
+    proxy = Proxy(url.port)
+    try:
+        address = url.set(port=proxy.port).render_as_string(hide_password=False)
+        with closing(PostgresChanges(address, failures=Failures("The database", reason))) as changes:
+            proxy.switch(How.REFUSE)
+            wait(lambda: len(told) >= 6)
+            assert len(set(told)) < 4
+            said = [record.getMessage() for record in caplog.records]
+            assert said == [f"The database cannot be used: {why}" for why in dict.fromkeys(told)]
+            assert "Connection refused" in said[-1]
+            proxy.switch(How.PASS)
+            wait(lambda: caplog.messages[-1] == "The database answers again")
+            assert changes.poll() is None
+    finally:
+        proxy.close()

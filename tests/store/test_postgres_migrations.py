@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from medusa_auth.errors import SettingsError
 from medusa_auth.store.sql import migrate as module
 from medusa_auth.store.sql.engines import sqlalchemy_url
 from medusa_auth.store.sql.migrate import ADVISORY_LOCK, HEAD, Schema, look, migrate
+from medusa_auth.store.sql.postgres_changes import PostgresChanges
+from medusa_auth.store.sql.records import SqlRecords
 from medusa_auth.store.sql.tables import metadata
 
 PATIENCE = 30.0
@@ -210,11 +213,13 @@ def wrong_addresses(url: str) -> Iterator[tuple[str, str]]:
     yield f"postgresql://postgres:hunter2@127.0.0.1:{free_port()}/{name}", "Connection refused"
     yield f"postgresql://postgres:hunter2@no-such-host.invalid/{name}", "no-such-host.invalid"
     yield f"postgresql://postgres:hunter2@127.0.0.1:{port}/{name}?no_such_option=1", "invalid connection option"
+    yield f"postgresql://postgres:hunter2@127.0.0.1:{port}/{name}?autocommit=1", "does not know: autocommit"
+    yield f"postgresql://postgres:hunter2@127.0.0.1:{port}/{name}?prepare_threshold=0", "does not know: prepare"
     yield "postgresql://postgres:hunter2/database", "URL cannot be read"
     yield f"postgresql://postgres:an@hunter2@127.0.0.1:{port}/{name}", "URL cannot be read"
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", range(10))
 def test_a_database_that_cannot_be_had_is_a_sentence_without_the_password(empty: str, number: int):
     url, said = list(wrong_addresses(empty))[number]
     with pytest.raises(SettingsError) as error:
@@ -223,6 +228,19 @@ def test_a_database_that_cannot_be_had_is_a_sentence_without_the_password(empty:
     assert "\n" not in str(error.value)
     for secret in ("hunter2", str(psycopg.conninfo.conninfo_to_dict(empty)["password"])):
         assert secret not in "".join(traceback.format_exception(error.value, limit=0))
+
+
+@pytest.mark.anyio
+async def test_a_search_path_in_the_address_counts_when_the_schema_is_made_and_when_it_is_used(empty: str):
+    with psycopg.connect(empty) as connection:
+        connection.execute("CREATE SCHEMA store")
+    url = f"{empty}?options=-csearch_path%3Dstore"
+    migrate(url)
+    with closing(SqlRecords(url)) as records, closing(PostgresChanges(url)) as changes:
+        assert await records.read(lambda tx: tx.users.list()) == []
+        assert changes.poll() is not None
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regclass('public.auth_session')").fetchone() == (None,)
 
 
 def test_a_user_who_may_make_no_tables_is_told_so(empty: str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -9,6 +10,7 @@ import pytest
 from tests.services.pgbouncer import pgbouncer
 
 from medusa_auth.errors import UnavailableError
+from medusa_auth.store.sql import postgres_changes
 from medusa_auth.store.sql.postgres_changes import PostgresChanges
 
 
@@ -20,6 +22,16 @@ def test_behind_a_pooler_nothing_is_believed_and_the_log_says_why(
         with pytest.raises(UnavailableError):
             changes.poll()
         assert "leads to a pooler" in caplog.text
+
+
+def test_a_pooler_that_stays_is_told_once(
+    new_postgresql: Callable[[], str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(postgres_changes, "LOOK_FOR_POOLER_EVERY", 0.01)
+    with pgbouncer(new_postgresql(), "transaction") as url, closing(PostgresChanges(url)):
+        # Time for some looks.
+        time.sleep(0.5)
+    assert caplog.text.count("leads to a pooler") == 1
 
 
 def test_without_a_pooler_it_is_believed(new_postgresql: Callable[[], str]):

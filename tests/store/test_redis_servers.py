@@ -216,6 +216,18 @@ async def test_a_wrong_password_is_told_to_the_operator_and_not_shown(
             assert lines == ["Redis cannot be used: it refuses the user or the password in REDIS_URL"]
 
 
+async def test_a_number_that_redis_has_no_database_for_is_told_to_the_operator(
+    new_postgresql: Callable[[], str], caplog: pytest.LogCaptureFixture
+):
+    with (
+        redis_server() as server,
+        closing(Stores(new_postgresql(), f"redis://127.0.0.1:{server.port}/99")) as stores,
+        pytest.raises(UnavailableError),
+    ):
+        await stores.records.read(lambda tx: tx.sessions.get("hash_1"))
+    assert caplog.messages == ["Redis cannot be used: it has no database with the number at the end of REDIS_URL"]
+
+
 async def test_a_user_who_may_not_listen_is_told_of_and_costs_only_the_cache(
     new_postgresql: Callable[[], str], caplog: pytest.LogCaptureFixture
 ):
@@ -351,6 +363,8 @@ BAD = {
     "redis+cluster://:secret@host/1": "no databases",
     "redis+cluster://host?secret=1": "an option after the ? that is not known",
     "rediss://:secret@host?ssl_ca_certs=nowhere": "ssl_ca_certs is not a file",
+    "rediss://:secret@host?ssl_cert_reqs=CERT_REQUIRED": "an option after the ? whose value is not known",
+    "rediss+cluster://:secret@host?ssl_cert_reqs=CERT_REQUIRED": "an option after the ? whose value is not known",
 }
 
 

@@ -228,6 +228,15 @@ async def test_a_database_that_cannot_be_used_is_unavailable_to_readers_and_writ
     records.close()
 
 
+@pytest.mark.anyio
+async def test_why_a_database_cannot_be_used_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with closing(SqlRecords(f"sqlite:///{tmp_path / 'empty.db'}")) as records:
+        for _ in range(3):
+            with pytest.raises(UnavailableError):
+                await records.read(lambda tx: tx.users.list())
+    assert caplog.messages == ["The database cannot be used: no such table: user"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "missing folder", "garbage", "no schema"])
 def test_changes_that_cannot_be_read_are_unavailable_from_the_start(tmp_path: Path, kind: str):
     path = tmp_path / ("no/such.db" if kind == "missing folder" else "broken.db")

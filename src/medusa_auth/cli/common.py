@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -110,10 +111,21 @@ def read_password(*, stdin: bool, confirm: bool = False) -> str:
     if stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
+        with _interruptible():
+            password = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
     if not password:
         raise typer.BadParameter("The password is empty.")
     return str(password)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends what waits for a person: asyncio would let it wait on, and cancel what comes after."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def show(rows: Sequence[Any], columns: Sequence[str], *, json: bool) -> None:

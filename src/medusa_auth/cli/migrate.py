@@ -32,5 +32,5 @@ def _told(before: Schema, where: str) -> list[str]:
     lines = [f"Made the schema, version {HEAD}, in {where}."]
     if before.medusas:
         stood = " and ".join(before.medusas)
-        lines.append(f"Medusa's {stood} stood there already, and was left as it is: only ours, auth_*, were added.")
+        lines.append(f"Medusa's {stood} stood there already, and nothing of it changed: only ours, auth_*, were added.")
     return lines

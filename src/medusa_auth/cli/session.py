@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +27,11 @@ class NotSignedInError(MedusaAuthError):
     """There is no session to go on with."""
 
     def __init__(self) -> None:
-        super().__init__("Not signed in: `medusa-auth login URL` signs in.")
+        super().__init__("Not signed in: `medusa-auth login URL --email EMAIL` signs in.")
+
+
+class StateFileError(MedusaAuthError):
+    """The file of the session cannot be read or written."""
 
 
 class _Kept(msgspec.Struct):
@@ -43,8 +49,13 @@ def login(
     """Sign in, and keep the session for the next commands."""
     with errors_shown(), _client(url) as medusa:
         user = medusa.admin.auth.create_session(email=email, password=read_password(stdin=password_stdin)).user
-        _keep(_Kept(url, medusa.cookies.dump()))
-    output.print(f"Signed in to {url} as {escaped(user.email)}.", highlight=False)
+        try:
+            _keep(_Kept(url, medusa.cookies.dump()))
+        except StateFileError:
+            # Nobody could end it any more.
+            medusa.admin.auth.delete_session()
+            raise
+    output.print(f"Signed in to {url} as {escaped(user.email)}.", highlight=False, soft_wrap=True)
 
 
 def whoami() -> None:
@@ -56,7 +67,7 @@ def whoami() -> None:
                 user = medusa.admin.auth.get_session().user
         except AuthenticationError:
             raise NotSignedInError from None
-    output.print(escaped(f"{user.email} ({user.id}), {user.role}, at {kept.url}"), highlight=False)
+    output.print(escaped(f"{user.email} ({user.id}), {user.role}, at {kept.url}"), highlight=False, soft_wrap=True)
 
 
 def logout() -> None:
@@ -68,8 +79,9 @@ def logout() -> None:
                 medusa.admin.auth.delete_session()
         except AuthenticationError:
             pass
-        _path().unlink(missing_ok=True)
-    output.print(f"Signed out of {kept.url}.", highlight=False)
+        with _file(_path()) as path:
+            path.unlink(missing_ok=True)
+    output.print(f"Signed out of {kept.url}.", highlight=False, soft_wrap=True)
 
 
 def _client(url: str) -> Medusa:
@@ -89,19 +101,29 @@ def _path() -> Path:
     return state_dir() / "session.json"
 
 
+@contextmanager
+def _file(path: Path) -> Iterator[Path]:
+    """Raises StateFileError for what cannot be done to it."""
+    try:
+        yield path
+    except OSError as error:
+        raise StateFileError(f"{path}, where the session is kept, cannot be used: {error.strerror}.") from None
+
+
 def _keep(kept: _Kept) -> None:
     """For its owner alone from the first moment on: never written to a file that others can read."""
-    path = _path()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(kept))
-    new.replace(path)
+    with _file(_path()) as path:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(kept))
+        new.replace(path)
 
 
 def _kept() -> _Kept:
-    try:
-        return msgspec.json.decode(_path().read_bytes(), type=_Kept)
-    except (FileNotFoundError, msgspec.DecodeError):
-        raise NotSignedInError from None
+    with _file(_path()) as path:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Kept)
+        except (FileNotFoundError, msgspec.DecodeError):
+            raise NotSignedInError from None

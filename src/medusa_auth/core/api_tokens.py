@@ -55,13 +55,17 @@ class ApiTokens:
         tx.api_tokens.add(record, secret_hash(token))
         return token, record
 
+    def check_chosen(self, token: str) -> None:
+        """Raises InvalidRequestError if it is none that a header can carry."""
+        if not token.isprintable():
+            raise InvalidRequestError("api_token must not have control characters or halves of characters")
+
     def set_chosen(self, tx: Transaction, user: User, token: str, now: datetime) -> None:
         """`token`, which somebody chose (Medusa's `api_token`), in the place of the last one; empty for none.
 
         Raises InvalidRequestError if it is a token of somebody's already, or none that a header can carry.
         """
-        if not token.isprintable():
-            raise InvalidRequestError("api_token must not have control characters or halves of characters")
+        self.check_chosen(token)
         tx.api_tokens.delete_named(user.id, CHOSEN_NAME)
         tx.announce(user.id, now)
         if self._readable:

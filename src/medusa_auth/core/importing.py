@@ -156,12 +156,13 @@ class Importing:
         """Raises InvalidRequestError, which says why it does not come over."""
         if token in self._shared_tokens:
             raise InvalidRequestError("another user of the source has the same one")
+        self._api_tokens.check_chosen(token)
         self._password_rules.check_api_token(token)
-        if not is_new:
-            return
-        if tx.api_tokens.get_by_hash(secret_hash(token)) is not None:
+        holder = tx.api_tokens.get_by_hash(secret_hash(token))
+        if holder is not None and holder.user_id != row.id:
             raise InvalidRequestError("somebody has the same one here")
-        if self._apply:
+        # Who was here before may have had theirs revoked here.
+        if is_new and self._apply:
             now = self._clock()
             self._api_tokens.set_chosen(tx, User(row.id, row.email, Role.MEMBER, now, now), token, now)
 

@@ -65,7 +65,11 @@ class Stores:
         # Here and not above: its driver is an extra.
         from medusa_auth.store.sql.postgres_changes import PostgresChanges  # noqa: PLC0415
 
-        changes = PostgresChanges(self._database_url, end_sessions=self._redis.end_sessions if self._redis else None)
+        changes = PostgresChanges(
+            self._database_url,
+            end_sessions=self._redis.end_sessions if self._redis else None,
+            failures=self.records.failures,
+        )
         self.records.when_announced = changes.hear
         return changes
 

@@ -13,7 +13,8 @@ from redis import exceptions as redis_errors
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from medusa_auth.errors import SettingsError, UnavailableError
-from medusa_auth.store.redis.failures import Failures
+from medusa_auth.store.failures import Failures
+from medusa_auth.store.redis.reasons import reason
 from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
 from medusa_auth.store.turns import ANSWER_WITHIN
 
@@ -45,7 +46,7 @@ class RedisClient:
         self._client: Redis | RedisCluster | None = None
         self._lock = threading.Lock()
         self._away_until = float("-inf")
-        self.failures = Failures()
+        self.failures = Failures("Redis", reason)
 
     def call(self, work: Callable[[Any], T]) -> T:
         """The result of `work`, which is given redis-py's client. Raises UnavailableError, at once while it is away."""

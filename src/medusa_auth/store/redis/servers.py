@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.connection import AbstractConnection, SSLConnection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -54,9 +55,12 @@ def servers_of(url: str) -> Servers:
         raise
     except ValueError:
         # What it complains of may be a part of the password that was taken for a port.
-        raise UrlError("it cannot be read; are all of :/?#@% in the password percent-encoded?") from None
+        raise UrlError("it cannot be read; see that all of :/?#@% in the password are percent-encoded") from None
     except TypeError:
         raise UrlError("it has an option after the ? that is not known") from None
+    except RedisError:
+        # Nothing is connected to yet, so it is of what was read.
+        raise UrlError("it has an option after the ? whose value is not known") from None
 
 
 def _options(retry: int) -> dict[str, Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "open_database",
     "place",
     "psycopg_url",
+    "server_options",
     "sqlalchemy_url",
 ]
 
@@ -49,6 +50,10 @@ PATIENT_CONNECT_SECONDS = 5
 READ_ONLY = "25006"
 
 _BEGIN = "medusa_auth_begin"
+# What psycopg would take for its own, and PostgreSQL does not know: a transaction that commits by itself, for one.
+_DRIVERS_OPTIONS = frozenset(
+    {"autocommit", "conninfo", "context", "cursor_factory", "prepare_threshold", "row_factory"}
+)
 _POSTGRESQL = ("postgres:", "postgresql:", "postgresql+psycopg:")
 
 
@@ -102,6 +107,11 @@ def psycopg_url(url: str) -> str:
     return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def server_options(url: str, ours: str) -> str:
+    """What PostgreSQL is told when it is connected to: what `url` says (a `search_path`), and `ours`, which counts."""
+    return " ".join((*_parsed(url).normalized_query.get("options", ()), ours))
+
+
 def place(url: str) -> str:
     """Where `url` leads, for people: neither its name nor its password is said."""
     parts = _parsed(url)
@@ -122,6 +132,8 @@ def _parsed(url: str) -> URL:
             "The database's URL cannot be read. It looks like postgresql://user:password@host:5432/database, and in "
             "the password @ is written %40, : %3A, / %2F and % %25."
         )
+    if strange := sorted(_DRIVERS_OPTIONS.intersection(parts.query)):
+        raise SettingsError(f"The database's URL has an option that PostgreSQL does not know: {strange[0]}.")
     return parts
 
 
@@ -139,9 +151,9 @@ def connected(url: str, problem: str = "The database cannot be used: {reason}.")
         engine.dispose()
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The driver's sentence, which names host and user, and never a password."""
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
 
 
 def open_database(url: str, *, patient: bool = False) -> Database:
@@ -162,7 +174,9 @@ def _postgresql(url: str, *, patient: bool) -> Database:
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": TCP_USER_TIMEOUT,
             "application_name": "medusa-auth",
-            "options": f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}",
+            "options": server_options(
+                url, f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={max(limit, 5000)}"
+            ),
         },
     )
 

@@ -14,8 +14,16 @@ from contextlib import suppress
 
 import psycopg
 
+from medusa_auth.store.failures import Failures
 from medusa_auth.store.hearing import ASK_EVERY, CONNECT_AGAIN_AFTER, HEARD_WITHIN, Hearing, steady
-from medusa_auth.store.sql.engines import CONNECT_SECONDS, STATEMENT_TIMEOUT, TCP_USER_TIMEOUT, psycopg_url
+from medusa_auth.store.sql.engines import (
+    CONNECT_SECONDS,
+    STATEMENT_TIMEOUT,
+    TCP_USER_TIMEOUT,
+    first_line,
+    psycopg_url,
+    server_options,
+)
 from medusa_auth.store.sql.postgres_connections import BoundedConnection
 from medusa_auth.store.sql.records import CHANNEL, SESSIONS_CHANNEL
 
@@ -34,7 +42,7 @@ class PostgresChanges:
     """Hears of what is announced in the database of `url` from now on. `clock` is in seconds, and never stands.
 
     `end_sessions` is told of users who were deleted or got another password, whoever did it, and since when their
-    sessions are good again, in seconds since 1970.
+    sessions are good again, in seconds since 1970. `failures` is told why nothing can be heard, and when it is over.
     """
 
     delay = HEARD_WITHIN
@@ -44,9 +52,14 @@ class PostgresChanges:
         url: str,
         clock: Callable[[], float] = steady,
         end_sessions: Callable[[str, float], None] | None = None,
+        failures: Failures | None = None,
     ) -> None:
         self._url = psycopg_url(url)
+        self._options = server_options(url, f"-c statement_timeout={STATEMENT_TIMEOUT}")
         self._end_sessions = end_sessions
+        self._failures = failures or Failures("The database", first_line)
+        self._was_away = False
+        self._told_of_pooler = False
         self._clock = clock
         self._hearing = Hearing(clock)
         self._closed = threading.Event()
@@ -66,15 +79,22 @@ class PostgresChanges:
             try:
                 self._listen()
             except _PoolerError:
-                _log.warning(
-                    "DATABASE_URL leads to a pooler, where announcements may get lost: every check asks the database"
-                )
+                self._tell_of_pooler()
                 self._hearing.give_up_waiting()
                 self._closed.wait(LOOK_FOR_POOLER_EVERY)
             except Exception as error:  # noqa: BLE001 - whatever it is: a thread that has ended never hears again
                 self._hearing.lost()
-                _log.warning("the database's announcements cannot be heard: %s", type(error).__name__)
+                self._was_away = True
+                self._failures.tell(error)
                 self._closed.wait(CONNECT_AGAIN_AFTER)
+
+    def _tell_of_pooler(self) -> None:
+        """Once: whoever wants a pooler is not to be told of it all day long."""
+        if not self._told_of_pooler:
+            _log.warning(
+                "DATABASE_URL leads to a pooler, where announcements may get lost: every check asks the database"
+            )
+        self._told_of_pooler = True
 
     def _listen(self) -> None:
         with BoundedConnection.connect(
@@ -83,9 +103,10 @@ class PostgresChanges:
             connect_timeout=CONNECT_SECONDS,
             application_name="medusa-auth changes",
             tcp_user_timeout=TCP_USER_TIMEOUT,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT}",
+            options=self._options,
         ) as connection:
             _check_direct(connection)
+            self._told_of_pooler = False
             connection.add_notify_handler(self._heard)
             connection.execute(f"LISTEN {CHANNEL}")
             if self._end_sessions is not None:
@@ -102,6 +123,9 @@ class PostgresChanges:
         asked_at = self._clock()
         connection.execute("SELECT 1")
         self._hearing.up_to(asked_at)
+        if self._was_away:
+            self._was_away = False
+            self._failures.over()
 
     def hear(self, users: Collection[str]) -> None:
         """What this process announced itself, at once."""

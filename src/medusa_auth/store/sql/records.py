@@ -14,10 +14,11 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from medusa_auth.store.base import Sessions, Transaction
+from medusa_auth.store.failures import Failures
 from medusa_auth.store.sql import tables
 from medusa_auth.store.sql.access_tokens import SqlAccessTokens
 from medusa_auth.store.sql.api_tokens import SqlApiTokens
-from medusa_auth.store.sql.engines import READERS, Access, open_database
+from medusa_auth.store.sql.engines import READERS, Access, first_line, open_database
 from medusa_auth.store.sql.invites import SqlInvites
 from medusa_auth.store.sql.outbox import SqlOutbox
 from medusa_auth.store.sql.password_resets import SqlPasswordResets
@@ -90,6 +91,7 @@ class SqlRecords:
     def __init__(self, url: str, sessions: Callable[[], SessionsOf] | None = None) -> None:
         self._database = open_database(url)
         self._sessions = sessions
+        self.failures = Failures("The database", first_line)
         # Told who was announced, when the commit is done.
         self.when_announced: Callable[[Collection[str]], None] | None = None
         self._turns = Turns(READERS, self._database.writers)
@@ -136,7 +138,7 @@ class SqlRecords:
         raise unavailable()
 
     def _transaction(self, work: Callable[[Transaction], T], access: Access, sessions: SessionsOf | None) -> T:
-        with _failures():
+        with self._problems():
             with self._database.connect(access) as connection, connection.begin():
                 tx = SqlTransaction(connection, sessions and sessions(connection))
                 result = work(tx)
@@ -145,21 +147,22 @@ class SqlRecords:
                 self.when_announced(tx.announced)
             return result
 
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        """What the database cannot do becomes `UnavailableError`, and the log says why; what we asked wrongly stays."""
+        try:
+            yield
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) in IN_THE_WAY:
+                raise _InTheWayError from None
+            if isinstance(error, (IntegrityError, DataError)):
+                raise
+            self.failures.tell(error)
+            raise unavailable() from None
+        except OSError as error:
+            self.failures.tell(error)
+            raise unavailable() from None
+
 
 class _InTheWayError(Exception):
     """Another transaction was: this one is undone, and can be done again."""
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """What the database cannot do becomes `UnavailableError`; what we asked wrongly stays what it is."""
-    try:
-        yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in IN_THE_WAY:
-            raise _InTheWayError from None
-        if isinstance(error, (IntegrityError, DataError)):
-            raise
-        raise unavailable() from None
-    except OSError:
-        raise unavailable() from None

@@ -1,12 +1,8 @@
-"""What an operator is told when Redis fails: why, in words, and not once for every request."""
+"""Why Redis fails, in words for an operator."""
 
 from __future__ import annotations
 
-import logging
 import ssl
-import threading
-import time
-from collections.abc import Callable
 
 from redis.exceptions import (
     AuthenticationError,
@@ -23,12 +19,7 @@ from redis.exceptions import (
 )
 from redis.sentinel import MasterNotFoundError
 
-__all__ = ["Failures", "reason"]
-
-_log = logging.getLogger(__name__)
-
-# While it lasts, the same is said again after this long.
-SAY_AGAIN_AFTER = 30.0  # seconds
+__all__ = ["reason"]
 
 # The first that fits: redis-py's classes are each other's.
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
@@ -56,6 +47,7 @@ _CODES = {
 }
 _MORE_CODES = {
     "MISCONF": "it cannot write to its disk, and takes no writes (MISCONF)",
+    "DB": "it has no database with the number at the end of REDIS_URL",
     "NOREPLICAS": "it has too few replicas, and takes no writes (NOREPLICAS)",
 }
 
@@ -80,29 +72,3 @@ def reason(error: BaseException) -> str:
 def _is_tls(error: BaseException) -> bool:
     before = error.__context__ or error.__cause__
     return isinstance(before, ssl.SSLError) or (before is not None and _is_tls(before))
-
-
-class Failures:
-    """One line for each reason, again after a while if it still is one, and one when all is well. Threads share it."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._told: dict[str, float] = {}
-
-    def tell(self, error: BaseException) -> None:
-        why = reason(error)
-        with self._lock:
-            told_at = self._told.get(why)
-            if told_at is not None and self._clock() < told_at + SAY_AGAIN_AFTER:
-                return
-            self._told[why] = self._clock()
-        _log.warning("Redis cannot be used: %s", why)
-
-    def over(self) -> None:
-        """Said by whoever has noticed that Redis was away, when it answers again."""
-        with self._lock:
-            if not self._told:
-                return
-            self._told.clear()
-        _log.warning("Redis answers again")
