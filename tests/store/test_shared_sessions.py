@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from redis import Redis, RedisCluster
 from tests.databases import DatabasePool
+from tests.services.process import free_port
 from tests.store.conftest import LIFE
 
 from medusa_auth.core.ids import secret_hash
@@ -28,6 +29,7 @@ from medusa_auth.store.opening import Sharing, Stores
 from medusa_auth.store.redis import session_search, shared_keys, shared_sessions
 from medusa_auth.store.redis.client import RedisClient
 from medusa_auth.store.redis.servers import servers_of
+from medusa_auth.store.redis.shared_watch import SharedWatch
 from medusa_auth.store.sql.shared import announce_changes
 
 pytestmark = pytest.mark.anyio
@@ -371,3 +373,10 @@ async def test_a_session_that_a_full_redis_cannot_take_over_hinders_none_that_is
     assert found[1] == ada
     assert isinstance(refused, UnavailableError)
     assert await look(find_all, theirs)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "redis+cluster"])
+def test_what_came_back_in_a_redis_that_is_away_is_told_in_the_log(scheme: str, caplog: pytest.LogCaptureFixture):
+    client = RedisClient(f"{scheme}://127.0.0.1:{free_port()}")
+    SharedWatch(client, LIFE)._look_through()
+    assert caplog.messages == ["sessions that have ended may have come back in Medusa"]

@@ -18,10 +18,12 @@ from medusa_auth.store.redis.reasons import reason
 from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
 from medusa_auth.store.turns import ANSWER_WITHIN
 
-__all__ = ["RedisClient"]
+__all__ = ["FAILURES", "RedisClient"]
 
 T = TypeVar("T")
 
+# Whatever redis-py raises when it cannot do what it is asked; that of a Cluster is no RedisError.
+FAILURES = (RedisError, RedisClusterException, OSError)
 # It is not there, or does not answer; anything else is about what was asked.
 _AWAY = (redis_errors.ConnectionError, redis_errors.TimeoutError, RedisClusterException, OSError)
 
@@ -54,7 +56,7 @@ class RedisClient:
             raise _unavailable()
         try:
             return work(self._connected())
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             if isinstance(error, _AWAY):
                 self._away_until = max(self._away_until, time.monotonic() + AWAY_SECONDS)
             elif isinstance(error, ReadOnlyError):
@@ -72,7 +74,7 @@ class RedisClient:
         """Whether it can be asked, also if it was away; an operator is told why not."""
         try:
             _ping(self._connected())
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             self.failures.tell(error)
             return False
         return True

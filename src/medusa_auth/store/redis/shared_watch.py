@@ -12,12 +12,12 @@ from itertools import islice
 from typing import Any
 
 from redis.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from medusa_auth.errors import UnavailableError
 from medusa_auth.store.hearing import MAX_NAMES
 from medusa_auth.store.redis.changes import Watch, answer
-from medusa_auth.store.redis.client import RedisClient
+from medusa_auth.store.redis.client import FAILURES, RedisClient
 from medusa_auth.store.redis.shared_keys import BATCH, ENDED_KEY, FOREIGN_PREFIX, delete, end, hash_of, literal
 
 __all__ = ["SharedWatch"]
@@ -119,7 +119,7 @@ class SharedWatch(Watch):
                 keys = redis.scan_iter(match=literal(self.prefix) + "*", count=BATCH)
                 while batch := list(islice(keys, BATCH)):
                     self._delete_ended({key.decode("utf-8", "replace")[len(self.prefix) :] for key in batch}, redis)
-        except (RedisError, OSError):
+        except FAILURES:
             # Then it cannot be heard either, and this begins anew.
             _log.warning("sessions that have ended may have come back in Medusa")
 
