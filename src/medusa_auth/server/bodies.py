@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from medusa_auth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from medusa_auth.server.state import header_names
 
 __all__ = ["BODY_ERRORS", "MAX_BODY_BYTES", "read_form", "read_json"]
 
@@ -38,7 +39,7 @@ async def read_json(request: Request) -> Any:
 
     Raises InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError.
     """
-    if _BODY_HEADERS.isdisjoint(dict(request.scope["headers"])):
+    if _BODY_HEADERS.isdisjoint(header_names(request.scope)):
         return {}
     if _media_type(request) != "application/json":
         return {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from itertools import count
 
 import structlog
@@ -19,7 +18,7 @@ from medusa_auth.server.origins import Origins, RawHeaders
 from medusa_auth.server.proxies import Proxies
 from medusa_auth.server.responses import error_response
 from medusa_auth.server.routes import raw_path
-from medusa_auth.server.state import identity_in, origin_in, remember_origin
+from medusa_auth.server.state import header_names, identity_in, origin_in, remember_origin
 from medusa_auth.server.telling import is_over, tell_any_time, told_until
 from medusa_auth.server.turnstile import Turnstile
 
@@ -38,14 +37,6 @@ MAX_LOGGED_PATH = 256
 # Statuses from this one on tell nobody that a credential is good.
 FAILURES = 400
 RETRY_AFTER_SECONDS = 1
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What was sent so far. `status` 0: nothing."""
-
-    headers: RawHeaders
-    status: int = 0
 
 
 class Edge:
@@ -73,16 +64,19 @@ class Edge:
         tell_any_time()
         path, request_id = raw_path(scope), f"{self._run}-{next(self._requests):x}"
         is_admin = ADMIN.match(path) is not None
-        answer = _Answer(self._headers(scope, request_id, is_admin=is_admin))
+        headers = self._headers(scope, request_id, is_admin=is_admin)
+        # Of what was sent so far; 0: nothing.
+        status = 0
 
         async def send_whole(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
                 if message["status"] >= FAILURES:
                     tell_any_time()
                 elif is_over(told_until()):
                     raise UnavailableError("This took too long.", retry_after=RETRY_AFTER_SECONDS)
-                answer.status = message["status"]
-                message["headers"] = _merged(message["headers"], answer.headers)
+                status = message["status"]
+                message["headers"] = _merged(message["headers"], headers)
             await send(message)
 
         try:
@@ -94,11 +88,11 @@ class Edge:
             await error_response(error)(scope, receive, send_whole)
         except Exception:
             self._log.exception("failed", request_id=request_id)
-            if answer.status:
+            if status:
                 raise
             await error_response(ServerError())(scope, receive, send_whole)
         finally:
-            self._log_request(scope, path, request_id, answer.status, time.perf_counter() - started)
+            self._log_request(scope, path, request_id, status, time.perf_counter() - started)
 
     def _headers(self, scope: Scope, request_id: str, *, is_admin: bool) -> RawHeaders:
         received = Headers(scope=scope)
@@ -108,20 +102,22 @@ class Edge:
         if origin.scheme == "https" and self._hsts[1] != b"off":
             headers.append(self._hsts)
         if is_admin:
-            cors = self._origins.preflight_headers if scope["method"] == "OPTIONS" else self._origins.cors_headers
-            headers += cors(received)
+            if scope["method"] == "OPTIONS":
+                headers += self._origins.preflight_headers(received)
+            else:
+                headers += self._origins.cors_headers(received["origin"] if b"origin" in header_names(scope) else None)
         return headers
 
     def _log_request(self, scope: Scope, path: str, request_id: str, status: int, seconds: float) -> None:
         """The query is left out: people put passwords there."""
         identity = identity_in(scope)
-        who = {} if identity is None else {"user_id": identity.user.id, "credential": identity.method.value}
+        who = {} if identity is None else {"user_id": identity.user.id, "credential": identity.method}
         self._log.info(
             "request",
             method=scope["method"],
             path=path[:MAX_LOGGED_PATH],
             status=status,
-            ms=round(seconds * 1000, 1),
+            ms=int(seconds * 10_000) / 10,
             client=origin_in(scope).client,
             request_id=request_id,
             **who,
@@ -135,7 +131,7 @@ async def _preflight(_: Scope, __: Receive, send: Send) -> None:
 
 def _merged(own: RawHeaders, common: RawHeaders) -> RawHeaders:
     """An answer may have a policy of its own."""
-    merged = [*own, *common]
+    merged = own + common
     if CONTENT_SECURITY_POLICY[0] not in dict(own):
         merged.append(CONTENT_SECURITY_POLICY)
     return merged

@@ -88,10 +88,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._began_at = self._began_at or self.loop.time()
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._head_bytes = self._framing_bytes = 0
@@ -109,6 +105,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._refused:
             raise _RefusedError
         super().on_headers_complete()
+        # The request has its own; trailers go to these, where nobody looks.
+        self.headers = []
         self._has_asked = True
         if self._is_last:
             self.cycle.keep_alive = False
@@ -193,7 +191,8 @@ class _Joining:
         if not self._held:
             self._loop.call_soon(self._write_held)
         self._held.append(data)
-        self._until = min(self._until, told_until())
+        # All that is held is of one answer: the next request on its connection begins in another turn.
+        self._until = told_until()
 
     def close(self) -> None:
         self._write_held()
@@ -209,11 +208,10 @@ class _Joining:
     def _write_held(self) -> None:
         if self._held:
             held, self._held = self._held, []
-            until, self._until = self._until, inf
             # Whoever asked may have gone away meanwhile.
             if self._transport.is_closing():
                 return
-            if not is_over(until):
+            if not is_over(self._until):
                 self._transport.write(b"".join(held))
                 return
             # An answer that has been begun can only be broken off.

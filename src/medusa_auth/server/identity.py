@@ -68,7 +68,7 @@ class Identify:
         return _bearer(request.headers)
 
     def _credentials(self, headers: Headers) -> Iterator[Credential]:
-        cookie = self._cookie.find(_cookies(headers)) if "cookie" in headers else None
+        cookie = self._cookie.find(_cookies(headers))
         if cookie is not None:
             yield Credential(Method.SESSION, cookie)
         token = _bearer(headers)

@@ -56,8 +56,8 @@ def _info(self: Any, event: str, **fields: Any) -> None:
 
     Only a name and fields: no `exc_info`, nothing to put into the name.
     """
-    line = {**self._context, **fields, "event": event, "level": "info"}
-    self._logger.info(_encode(_stamp(None, "", line)))
+    fields["event"], fields["level"] = event, "info"
+    self._logger.info(_encode(_stamp(None, "", {**self._context, **fields})))
 
 
 _CONSOLE_LOGGER = structlog.make_filtering_bound_logger(logging.INFO)

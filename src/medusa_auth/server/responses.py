@@ -8,10 +8,11 @@ import math
 from typing import Any
 
 import msgspec
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from medusa_auth.errors import AnswerError, AuthenticationError
+from medusa_auth.server.state import header_names
 from medusa_auth.wire import ErrorRes
 
 __all__ = [
@@ -65,11 +66,11 @@ def tagged_json_response(body: Any) -> Response:
     return response
 
 
-def unless_known(tagged: Response, request_headers: Headers) -> Response:
+def unless_known(tagged: Response, request: Request) -> Response:
     """`tagged`, or 304 without a body if the client has it already (RFC 9110, section 13.1.2)."""
-    if "if-none-match" not in request_headers or "no-cache" in request_headers.get("cache-control", ""):
+    if b"if-none-match" not in header_names(request.scope) or "no-cache" in request.headers.get("cache-control", ""):
         return tagged
-    known = request_headers["if-none-match"]
+    known = request.headers["if-none-match"]
     etag = tagged.headers["etag"]
     tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
     return Response(status_code=304, headers={"etag": etag}) if tags & {"*", etag.removeprefix("W/")} else tagged

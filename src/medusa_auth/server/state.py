@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Collection
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -10,10 +10,28 @@ from starlette.types import Scope
 from medusa_auth.model import Context, Identity
 from medusa_auth.server.proxies import Origin
 
-__all__ = ["context_of", "identity_in", "is_secure", "origin_in", "origin_of", "remember_identity", "remember_origin"]
+__all__ = [
+    "context_of",
+    "header_names",
+    "identity_in",
+    "is_secure",
+    "origin_in",
+    "origin_of",
+    "remember_identity",
+    "remember_origin",
+]
 
+_HEADER_NAMES = "medusa_auth.header_names"
 _IDENTITY = "medusa_auth.identity"
 _ORIGIN = "medusa_auth.origin"
+
+
+def header_names(scope: Scope) -> Collection[bytes]:
+    """Of its headers, in lower case. To ask Starlette for one that is missing, as most are, takes long."""
+    names: Collection[bytes] | None = scope.get(_HEADER_NAMES)
+    if names is None:
+        names = scope[_HEADER_NAMES] = dict(scope["headers"]).keys()
+    return names
 
 
 def remember_origin(scope: Scope, origin: Origin) -> None:
@@ -21,7 +39,8 @@ def remember_origin(scope: Scope, origin: Origin) -> None:
 
 
 def origin_in(scope: Scope) -> Origin:
-    return cast(Origin, scope[_ORIGIN])
+    origin: Origin = scope[_ORIGIN]
+    return origin
 
 
 def origin_of(request: HTTPConnection) -> Origin:
@@ -43,4 +62,5 @@ def remember_identity(request: HTTPConnection, identity: Identity) -> None:
 
 
 def identity_in(scope: Scope) -> Identity | None:
-    return cast("Identity | None", scope.get(_IDENTITY))
+    identity: Identity | None = scope.get(_IDENTITY)
+    return identity

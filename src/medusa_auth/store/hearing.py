@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 from medusa_auth.errors import UnavailableError
 
@@ -33,9 +34,8 @@ FIRST_ANSWER_SECONDS = 2.0
 MAX_NAMES = 10_000
 
 
-def steady() -> float:
-    """On a clock that never stands, also while the machine is suspended, where there is such a one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+# In seconds, on a clock that never stands: it goes on while the machine is suspended, where there is such a one.
+steady: Callable[[], float] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Hearing:

@@ -61,7 +61,7 @@ class AuthApi:
         """The user whose credential the request carries."""
         await read_json(request)
         identity = await self._identify(request)
-        return unless_known(self._user_response(identity), request.headers)
+        return unless_known(self._user_response(identity), request)
 
     async def delete_session(self, request: Request) -> Response:
         """The session and the access token that the request carries have ended. An API token stays."""

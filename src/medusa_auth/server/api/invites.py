@@ -44,7 +44,7 @@ class InvitesApi:
         await read_json(request)
         invites = await self._team.list_invites(await self._identify(request))
         body = AdminListInvitesRes([Invite.of(invite) for invite in invites])
-        return unless_known(tagged_json_response(body), request.headers)
+        return unless_known(tagged_json_response(body), request)
 
     async def create_invite(self, request: Request) -> Response:
         body = await read_json(request)

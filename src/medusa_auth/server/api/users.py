@@ -69,13 +69,13 @@ class UsersApi:
             "offset": listing.query.offset,
             "limit": listing.query.limit,
         }
-        return unless_known(tagged_json_response(body), request.headers)
+        return unless_known(tagged_json_response(body), request)
 
     async def get_user(self, request: Request) -> Response:
         await read_json(request)
         identity = await self._identify(request)
         user = await self._team.get_user(identity, path_param(request, "user_id"))
-        return unless_known(tagged_json_response(AdminUserRes(User.of(user))), request.headers)
+        return unless_known(tagged_json_response(AdminUserRes(User.of(user))), request)
 
     async def create_user(self, request: Request) -> Response:
         body = await read_json(request)
