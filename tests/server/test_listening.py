@@ -7,13 +7,20 @@ import select
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from medusa_auth.server.listening import accepted, answer_no_new_clients
 
 
-@pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"])
+# Not every machine has IPv6.
+LOOPBACKS = {"IPv4": (socket.AF_INET, "127.0.0.1")}
+if Path("/proc/net/if_inet6").exists():
+    LOOPBACKS["IPv6"] = (socket.AF_INET6, "::1")
+
+
+@pytest.fixture(params=LOOPBACKS.values(), ids=LOOPBACKS)
 def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     family, host = request.param
     with socket.create_server((host, 0), family=family) as server:
