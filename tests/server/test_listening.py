@@ -13,14 +13,13 @@ import pytest
 
 from medusa_auth.server.listening import accepted, answer_no_new_clients
 
-
 # Not every machine has IPv6.
-LOOPBACKS = {"IPv4": (socket.AF_INET, "127.0.0.1")}
+LOOPBACKS: dict[str, tuple[socket.AddressFamily, str]] = {"IPv4": (socket.AF_INET, "127.0.0.1")}
 if Path("/proc/net/if_inet6").exists():
     LOOPBACKS["IPv6"] = (socket.AF_INET6, "::1")
 
 
-@pytest.fixture(params=LOOPBACKS.values(), ids=LOOPBACKS)
+@pytest.fixture(params=LOOPBACKS.values(), ids=[*LOOPBACKS])
 def listening(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
     family, host = request.param
     with socket.create_server((host, 0), family=family) as server:
