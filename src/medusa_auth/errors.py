@@ -127,6 +127,11 @@ class ServerError(AnswerError):
     status, type, code = 500, "unknown_error", "unknown_error"
 
 
+# When to come back, in seconds, after what passes by itself within a moment: a store that is away or slow. It is no
+# error, so the package does not offer it.
+RETRY_AFTER_SECONDS = 1
+
+
 class UnavailableError(ServerError):
     """The server cannot answer now; `retry_after` says when to try again, in seconds."""
 

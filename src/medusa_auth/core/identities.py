@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from medusa_auth.core.access_tokens import AccessTokens
 from medusa_auth.core.api_tokens import NEVER, ApiTokens
 from medusa_auth.core.sessions import TOUCH_EVERY, Sessions
-from medusa_auth.errors import AuthenticationError, UnavailableError
+from medusa_auth.errors import RETRY_AFTER_SECONDS, AuthenticationError, UnavailableError
 from medusa_auth.model import Identity, Method
 from medusa_auth.store.base import Changes, Records, Transaction
 from medusa_auth.store.hearing import steady
@@ -32,7 +32,6 @@ T = TypeVar("T")
 SHARED_WITHIN = 0.1  # seconds
 # Seconds: more than a store may take for one question, less than the one within which what is revoked is refused.
 PROVEN_WITHIN = 0.95
-RETRY_AFTER_SECONDS = 1
 
 
 class Credential(NamedTuple):

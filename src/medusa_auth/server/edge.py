@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medusa_auth.core.ids import Random
-from medusa_auth.errors import AnswerError, ServerError, UnavailableError
+from medusa_auth.errors import RETRY_AFTER_SECONDS, AnswerError, ServerError, UnavailableError
 from medusa_auth.server.identity import SAFE_METHODS
 from medusa_auth.server.origins import Origins, RawHeaders
 from medusa_auth.server.proxies import Proxies
@@ -36,7 +36,6 @@ ADMIN = re.compile(r"/admin(/|$)", re.IGNORECASE)
 MAX_LOGGED_PATH = 256
 # Statuses from this one on tell nobody that a credential is good.
 FAILURES = 400
-RETRY_AFTER_SECONDS = 1
 
 
 class Edge:

@@ -38,7 +38,7 @@ class Identify:
         """Who it is. Raises AuthenticationError, ForbiddenError, UnsupportedMediaTypeError, UnavailableError."""
         now = self._clock()
         if request.method in SAFE_METHODS:
-            # What was done was allowed when it was done, and may be told at any time.
+            # A write may be told of at any time: it was allowed when it was done.
             tell_soon()
         for credential in self._credentials(request.headers):
             try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
-from medusa_auth.errors import UnavailableError
+from medusa_auth.errors import RETRY_AFTER_SECONDS, UnavailableError
 
 __all__ = ["ANSWER_WITHIN", "LOOKERS", "OneByOneError", "Turns", "unavailable"]
 
@@ -23,7 +23,6 @@ _Asked = list[tuple[K, asyncio.Future[V | None]]]
 # For a turn in this process, and for that and the work, in seconds: then it is 503, within the second that is promised.
 TURN_WITHIN = 0.5
 ANSWER_WITHIN = 0.9
-RETRY_AFTER_SECONDS = 1
 # Neither readers nor writers hold them up. Two of the kinds ask for sessions, which may be elsewhere, and slow.
 LOOKERS = 3
 # How many keys are looked up together at most: for SQL they are the parameters of one statement.

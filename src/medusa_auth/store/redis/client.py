@@ -12,7 +12,7 @@ from redis import Redis, RedisCluster
 from redis import exceptions as redis_errors
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
-from medusa_auth.errors import SettingsError, UnavailableError
+from medusa_auth.errors import RETRY_AFTER_SECONDS, SettingsError, UnavailableError
 from medusa_auth.store.failures import Failures
 from medusa_auth.store.redis.reasons import reason
 from medusa_auth.store.redis.servers import Servers, UrlError, servers_of
@@ -27,7 +27,6 @@ FAILURES = (RedisError, RedisClusterException, OSError)
 # It is not there, or does not answer; anything else is about what was asked.
 _AWAY = (redis_errors.ConnectionError, redis_errors.TimeoutError, RedisClusterException, OSError)
 
-RETRY_AFTER_SECONDS = 1
 # Who finds that it is away spares the others the wait, until whoever listens knows better.
 AWAY_SECONDS = 0.5
 
